@@ -1,0 +1,55 @@
+# `make setup` needs python3, git and make; every other target sets up first. PYTHON=python3.12 picks another interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup
+TESTS ?= tests
+
+.PHONY: help setup demo test check format bench coverage lock
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## the environment in .venv, from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "caremonth needs Python 3.11 or newer and '$(PYTHON)' is not: install one, then 'make $(MAKECMDGOALS) PYTHON=python3.11'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' has no venv and ensurepip: install them (Debian and Ubuntu: apt install python3-venv), then repeat." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## three sites through the whole pipeline
+	@$(BIN)/caremonth demo
+
+test: $(STAMP) ## every test, the layering included; TESTS=tests/domain narrows
+	@$(BIN)/python -m pytest -q $(TESTS)
+
+check: $(STAMP) ## style, types, layering, sizes, words, docs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.sizes
+	@$(BIN)/python -m tools.words
+	@$(BIN)/python -m tools.docs
+
+format: $(STAMP) ## lay the code out
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## speed and memory, beside a calibrator and a peer
+	@$(BIN)/python -m tests.bench
+
+coverage: $(STAMP) ## fails unless every branch of domain is tested
+	@$(BIN)/coverage run -m pytest -q $(TESTS)
+	@$(BIN)/coverage report --include='domain/*' --fail-under=100
+
+lock: $(STAMP) ## requirements.lock anew, from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --upgrade \
+	  --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	@! grep -n '://' requirements.lock

@@ -1,0 +1,209 @@
+"""Device windows, their days with a reading, and the set-up earned once an episode (docs/contract.md §3.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from domain.calendar import UTC, Zone, month_days, month_of
+from domain.facts import History, Reading, Registry, SetUp
+from domain.rulebook import DayCode, Devices, Program, Rulebook
+from domain.spans import AFTER, Span
+from domain.standing import consent_runs, death_spans, enrollment_ends, known_set_ups, site_zone, stay_spans
+
+NEVER = 1 << 40
+
+
+class Series(NamedTuple):
+    """Back-to-back windows of one kind from the date `first`; none begins after the date `stopped`; readings count until `ended`.
+
+    `episode` numbers the stretch between two ends of the enrolment, in which set-up is paid once.
+    """
+
+    kind: str
+    set_up: SetUp
+    first: int
+    stopped: int
+    ended: int
+    episode: int
+
+
+class Day(NamedTuple):
+    """A local date with a reading that counts; the earliest such reading stands for it."""
+
+    day: int
+    reading: Reading
+
+
+class DeviceLine(NamedTuple):
+    """A code earned by days: its date of service, its window, what it rests on."""
+
+    code: str
+    day: int
+    site: str
+    days: int
+    window_start: int
+    window_end: int
+    evidence: tuple[str, ...]
+    awaits_close: bool
+    crossed: int
+
+
+def device_lines(history: History, month: str, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> list[DeviceLine]:
+    """The device and set-up lines of a program and practitioner whose date of service lies in the month."""
+    return list(_Counter(history, program, practitioner, registry, rulebook).lines(month))
+
+
+def codes_not_in_force(
+    history: History, month: str, program: str, practitioner: str, registry: Registry, rulebook: Rulebook
+) -> tuple[str, ...]:
+    """Device codes whose days are reached in a window ending in the month, but which begin later or have ended."""
+    return tuple(sorted(set(_Counter(history, program, practitioner, registry, rulebook).not_in_force(month))))
+
+
+def owners(history: History) -> set[tuple[str, str]]:
+    """Programs and practitioners that may have device lines."""
+    return {(s.program, s.practitioner) for s in history.set_ups}
+
+
+class _Counter:
+    __slots__ = ("bad", "history", "practitioner", "program", "registry", "rulebook")
+
+    def __init__(self, history: History, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> None:
+        self.history = history
+        self.program = program
+        self.practitioner = practitioner
+        self.registry = registry
+        self.rulebook = rulebook
+        self.bad: list[Span] = []
+
+    def lines(self, month: str) -> Iterator[DeviceLine]:
+        series = list(self._series())
+        for one in series:
+            yield from self._windows(one, month)
+        for episode in sorted({one.episode for one in series}):
+            yield from self._set_up([one for one in series if one.episode == episode], month)
+
+    def not_in_force(self, month: str) -> Iterator[str]:
+        for one in self._series():
+            for first, last in _windows_ending(one, month, self._length(one.first)):
+                rules = self._rules(last)
+                if rules is not None and not any(code.kind == one.kind for code in rules[1].codes):
+                    days = len(self._days(one, first, last))
+                    yield from (code.code for code in self._ever(one.kind) if code.least <= days <= code.most)
+
+    def _ever(self, kind: str) -> Iterator[DayCode]:
+        """The first codes a kind of device ever has."""
+        for rules in self.rulebook.days:
+            devices = rules.programs[self.program].devices
+            codes = [code for code in devices.codes if code.kind == kind] if devices else []
+            if codes:
+                yield from codes
+                return
+
+    def _rules(self, day: int) -> tuple[Program, Devices] | None:
+        program = self.rulebook.at(day).programs.get(self.program)
+        return (program, program.devices) if program and program.devices else None
+
+    def _series(self) -> Iterator[Series]:
+        set_ups = [s for s in known_set_ups(self.history, self.program, self.registry) if s.practitioner == self.practitioner]
+        ends = sorted(e.at for e in self.history.enrollments if not e.started and (e.program, e.practitioner) == (self.program, self.practitioner))
+        for kind in sorted({s.kind for s in set_ups}):
+            yield from self._kind_series(kind, [s for s in set_ups if s.kind == kind], ends)
+
+    def _kind_series(self, kind: str, set_ups: list[SetUp], ends: list[int]) -> Iterator[Series]:
+        usable, free_from = 0, 0
+        for set_up in set_ups:
+            if set_up.at < usable:
+                continue
+            local = self._zone(set_up.site, set_up.at)
+            first = max(local.day(set_up.at), free_from)
+            ended = min((at for at in ends if at > set_up.at), default=AFTER)
+            stopped = NEVER if ended == AFTER else local.day(ended)
+            yield Series(kind, set_up, first, stopped, ended, sum(at <= set_up.at for at in ends))
+            usable = ended
+            if ended != AFTER and stopped >= first:
+                length = self._length(first)
+                free_from = first + ((stopped - first) // length + 1) * length
+
+    def _length(self, day: int) -> int:
+        rules = self._rules(day)
+        return rules[1].days if rules else 30
+
+    def _zone(self, site: str, instant: int) -> Zone:
+        return site_zone(self.registry, site, instant) or UTC
+
+    def _days(self, one: Series, first: int, last: int) -> list[Day]:
+        """Distinct dates in `[first, last]` with a reading that counts, in order."""
+        rules = self._rules(last)
+        if rules is None:
+            return []
+        program = rules[0]
+        found: dict[int, Reading] = {}
+        for reading in sorted(r for r in self.history.readings if r.kind == one.kind and r.program == self.program):
+            if reading.at >= one.ended:
+                continue
+            local = self._zone(one.set_up.site, reading.at)
+            day = local.day(reading.at)
+            if first <= day <= last and day not in found and self._counts(reading.at, program, local):
+                found[day] = reading
+        return [Day(day, found[day]) for day in sorted(found)]
+
+    def _counts(self, at: int, program: Program, local: Zone) -> bool:
+        runs = consent_runs(self.history, program, self.practitioner, local, None)
+        lost = [
+            *enrollment_ends(self.history, self.program, self.practitioner),
+            *stay_spans(self.history, program.device_stays),
+            *death_spans(self.history),
+        ]
+        return any(run.start <= at < run.end for run in runs) and not any(start <= at < end for start, end in lost)
+
+    def _windows(self, one: Series, month: str) -> Iterator[DeviceLine]:
+        for first, last in _windows_ending(one, month, self._length(one.first)):
+            rules = self._rules(last)
+            days = self._days(one, first, last)
+            code = _code(rules[1], one.kind, len(days)) if rules else None
+            if code is not None:
+                yield self._line(code.code, one, days, first, last, last, awaits_close=True)
+
+    def _set_up(self, episode: list[Series], month: str) -> Iterator[DeviceLine]:
+        reached = [found for one in episode if (found := self._reached(one)) is not None]
+        if not reached:
+            return
+        day, _, one, days = min(reached, key=lambda r: (r[0], r[1]))
+        rules = self._rules(day)
+        if rules is not None and rules[1].set_up is not None and month_of(day) == month:
+            length = self._length(one.first)
+            yield self._line(rules[1].set_up.code, one, days, one.first, one.first + length - 1, day, awaits_close=False)
+
+    def _reached(self, one: Series) -> tuple[int, str, Series, list[Day]] | None:
+        """The first reading day by which the first window has the days asked for on that day."""
+        if one.stopped < one.first:
+            return None
+        days = self._days(one, one.first, one.first + self._length(one.first) - 1)
+        for count, found in enumerate(days, 1):
+            rules = self._rules(found.day)
+            if rules is not None and rules[1].set_up is not None and count >= rules[1].set_up.least:
+                return found.day, one.kind, one, days[:count]
+        return None
+
+    def _line(self, code: str, one: Series, days: list[Day], first: int, last: int, day: int, *, awaits_close: bool) -> DeviceLine:
+        local = self._zone(one.set_up.site, one.set_up.at)
+        evidence = sorted([(one.set_up.at, one.set_up.identity), *((d.reading.at, d.reading.identity) for d in days)])
+        return DeviceLine(
+            code, day, one.set_up.site, len(days), first, last, tuple(i for _, i in evidence), awaits_close, local.day_start(day + 1)
+        )
+
+
+def _windows_ending(one: Series, month: str, length: int) -> Iterator[tuple[int, int]]:
+    """The series' windows whose last day lies in the month; the one running when the series stopped is the last."""
+    low, after = month_days(month)
+    first = one.first + max(0, (low - one.first) // length - 1) * length
+    while first + length - 1 < after and first <= one.stopped:
+        if first + length - 1 >= low:
+            yield first, first + length - 1
+        first += length
+
+
+def _code(devices: Devices, kind: str, days: int) -> DayCode | None:
+    return next((code for code in devices.codes if code.kind == kind and code.least <= days <= code.most), None)

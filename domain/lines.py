@@ -1,0 +1,186 @@
+"""Lines: what a tally of counted seconds, or a device window, amounts to (docs/contract.md §3.8-§3.16)."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from domain.allocation import Counted, Tally
+from domain.calendar import Zone, add_months, month_days
+from domain.devices import DeviceLine
+from domain.facts import History, Registry
+from domain.rulebook import Requirement, Rulebook, TimeCode, Track
+
+READY: Final = "ready"
+HELD: Final = "held"
+AWAITING_CLOSE: Final = "awaiting_close"
+EXCLUDED: Final = "excluded"
+CLOSED: Final = "closed"
+PAYABLE: Final = frozenset({READY, AWAITING_CLOSE})
+
+Key = tuple[str, str, str, int | None]
+
+
+class Line(NamedTuple):
+    """One code of one program and practitioner in the month.
+
+    `day`, `window_start` and `window_end` are date ordinals, `cents` the amount of one unit in US cents (None: no price
+    known), `seconds` the counted seconds behind it (None for a device line, which has `days`). `base` is the code an add-on
+    goes with, `crossed` the instant from which the line stands, `rank` the key of the line that excludes it.
+    """
+
+    program: str
+    practitioner: str
+    code: str
+    window_start: int | None
+    site: str
+    units: int
+    excess: int
+    status: str
+    unmet: tuple[str, ...]
+    day: int
+    seconds: int | None
+    days: int | None
+    window_end: int | None
+    cents: int | None
+    evidence: tuple[str, ...]
+    base: str | None
+    crossed: int
+    excluded_by: Key | None = None
+
+    @property
+    def key(self) -> Key:
+        """What identifies the line within its patient-month."""
+        return self.program, self.practitioner, self.code, self.window_start
+
+
+class Next(NamedTuple):
+    """The next code that more time would earn, and the counted seconds still missing."""
+
+    code: str
+    seconds: int
+
+
+class Reached(NamedTuple):
+    """The second that fills a threshold: its instant's end, local date and the entry that brought it."""
+
+    crossed: int
+    day: int
+    at: Counted
+
+
+def reach(counted: list[Counted], threshold: int) -> Reached:
+    """The second by which `threshold` seconds are counted, in order of time; the caller knows that there are as many."""
+    missing = threshold
+    for piece in counted:
+        length = piece.end - piece.start
+        if length >= missing:
+            crossed = piece.start + missing
+            return Reached(crossed, piece.zone.day(crossed - 1), piece)
+        missing -= length
+    raise ValueError(f"the counted seconds end {missing} s before the threshold of {threshold} s; the total disagrees with its pieces")
+
+
+def base_of(track: Track, total: int) -> TimeCode | None:
+    """The base that the total fills: of several the highest."""
+    found = None
+    for base in track.bases:
+        if total >= base.seconds:
+            found = base
+    return found
+
+
+def next_code(track: Track, total: int) -> Next | None:
+    """What more counted time would earn next; None where it would not be payable."""
+    for base in track.bases:
+        if total < base.seconds:
+            return Next(base.code, base.seconds - total)
+    base = track.bases[-1] if track.bases else None
+    addon = track.addons.get(base.code) if base else None
+    if base is None or addon is None:
+        return None
+    units = (total - base.seconds) // addon.seconds
+    if addon.cap is not None and units >= addon.cap:
+        return None
+    return Next(addon.code, base.seconds + (units + 1) * addon.seconds - total)
+
+
+def unmet(history: History, track: Track, tally: Tally, month: str, zone: Zone, day: int) -> tuple[str, ...]:
+    """Names of the requirements that are not on file for a date of service, sorted."""
+    return tuple(sorted(r.name for r in track.requirements if not _met(r, history, tally, month, zone, day)))
+
+
+def _met(requirement: Requirement, history: History, tally: Tally, month: str, zone: Zone, day: int) -> bool:
+    if requirement.name == "condition":
+        return condition_met(requirement, history, day)
+    if requirement.name == "care_plan":
+        end = zone.month_bounds(month)[1]
+        return any(p.at < end and p.program == tally.program and p.practitioner == tally.practitioner for p in history.plans)
+    if requirement.name == "interactive_contact":
+        return any(piece.entry.interactive for piece in tally.counted)
+    return _level(history, tally.practitioner, month) in requirement.levels
+
+
+def condition_met(requirement: Requirement, history: History, day: int) -> bool:
+    """Whether enough different conditions of the category are on file, long enough where that is asked."""
+    codes = {
+        c.icd10
+        for c in history.conditions
+        if c.category == requirement.category
+        and (requirement.months is None or c.months is None or c.months >= requirement.months)
+        and (requirement.onset_months is None or (c.onset is not None and add_months(c.onset, requirement.onset_months) <= day))
+    }
+    return len(codes) >= requirement.count
+
+
+def _level(history: History, practitioner: str, month: str) -> str | None:
+    found = [c for c in history.complexities if c.practitioner == practitioner and c.month == month]
+    return min(found, key=lambda c: (-c.time, c.identity)).level if found else None
+
+
+def amount_of(code: str, day: int, site: str, registry: Registry, rulebook: Rulebook, fallback: int) -> int | None:
+    """The price of one unit in US cents at the site's place of service on the date of service."""
+    versions = registry.sites.get(site)
+    version = (versions.on(day) or versions.on(fallback)) if versions else None
+    return rulebook.cents(code, day, version.pos if version else None)
+
+
+def time_lines(tally: Tally, track: Track, history: History, month: str, registry: Registry, rulebook: Rulebook) -> list[Line]:
+    """The base the tally fills and its add-on, payable or held; empty below the lowest threshold."""
+    base = base_of(track, tally.total)
+    if base is None:
+        return []
+    reached = reach(tally.counted, base.seconds)
+    day, site = reached.day, reached.at.entry.site
+    missing = unmet(history, track, tally, month, reached.at.zone, day)
+    status = HELD if missing else AWAITING_CLOSE if base.awaits_close else READY
+    evidence = tuple(i for _, i in sorted({(c.entry.start, c.entry.identity) for c in tally.counted}))
+    units = [(base, 1, None)]
+    addon = track.addons.get(base.code)
+    if addon is not None and tally.total >= base.seconds + addon.seconds:
+        units.append((addon, (tally.total - base.seconds) // addon.seconds, base.code))
+    return [
+        Line(
+            tally.program, tally.practitioner, code.code, None, site, payable := earned if code.cap is None else min(earned, code.cap),
+            earned - payable, status, missing, day, tally.total, None, None,
+            amount_of(code.code, day, site, registry, rulebook, day + 1), evidence, of, reached.crossed,
+        )
+        for code, earned, of in units
+    ]  # fmt: skip
+
+
+def device_line(found: DeviceLine, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> Line:
+    """A device or set-up line: one unit, awaiting the month's close where its window must end first."""
+    cents = amount_of(found.code, found.day, found.site, registry, rulebook, found.day + 1)
+    status = AWAITING_CLOSE if found.awaits_close else READY
+    return Line(
+        program, practitioner, found.code, found.window_start, found.site, 1, 0, status, (), found.day, None, found.days,
+        found.window_end, cents, found.evidence, None, found.crossed,
+    )  # fmt: skip
+
+
+def provisional_day(tally: Tally, month: str) -> tuple[Zone | None, int]:
+    """Zone and date on which requirements are judged before a threshold is filled: the last counted second, else the month's last day."""
+    if tally.counted:
+        last = tally.counted[-1]
+        return last.zone, last.zone.day(last.end - 1)
+    return None, month_days(month)[1] - 1

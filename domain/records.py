@@ -1,0 +1,205 @@
+"""Facts as they are kept: rows in two kinds of document, one a patient, one a patient and calendar month.
+
+Time entries and readings stand in a month's document (in each month they may fall into in any zone), everything that
+lasts longer in the patient's. Here too stands what must be decided again when a fact arrives or goes (docs/invariants.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from domain.calendar import DAY, EPOCH_DAY, month_of, shift_month
+from domain.events import Event
+from domain.facts import Complexity, Condition, Conflict, Consent, Death, Enrollment, Entry, History, Plan, Reading, SetUp, Stay, Visit
+
+WEST: Final = 12 * 3600
+EAST: Final = 14 * 3600
+LOOK_BACK: Final = 2 * DAY
+MONTHLY: Final = frozenset({"entries", "readings"})
+DEVICE_MONTHS: Final = 2
+
+Facts = dict[str, list[Sequence[Any]]]
+Fact = tuple[Any, ...]
+
+TYPES: Final[Mapping[str, Any]] = {
+    "entries": Entry,
+    "visits": Visit,
+    "consents": Consent,
+    "enrollments": Enrollment,
+    "conditions": Condition,
+    "plans": Plan,
+    "complexities": Complexity,
+    "set_ups": SetUp,
+    "readings": Reading,
+    "stays": Stay,
+    "deaths": Death,
+}
+_IDENTITY: Final = {name: kind._fields.index("identity") for name, kind in TYPES.items()}
+_TIME: Final = {name: kind._fields.index("time") for name, kind in TYPES.items()}
+
+
+class Placed(NamedTuple):
+    """A patient fact and where it bears: `kind` names its list, `low` and `high` the instants it speaks of.
+
+    `reach` is `span` (the months of those instants), `onward` (these and all later ones), `all`, or a month.
+    """
+
+    kind: str
+    fact: Fact
+    low: int
+    high: int
+    reach: str
+
+
+def _time(e: Event) -> Placed:
+    d = e.data
+    fact = Entry(
+        d.start, e.time, e.identity, d.end, d.program, d.practitioner_id, d.performer_id, d.site_id, d.source,
+        d.interactive, d.supervision == "direct", False,
+    )  # fmt: skip
+    return Placed("entries", fact, d.start, d.end, "span")
+
+
+def _visit(e: Event) -> Placed:
+    d = e.data
+    fact = Visit(d.start, e.time, e.identity, d.end, d.kind, d.practitioner_id, d.site_id, d.modality, d.setting, d.em_billed)
+    return Placed("visits", fact, d.start, d.end, "onward")
+
+
+def _consent(e: Event, given: bool) -> Placed:
+    d = e.data
+    return Placed("consents", Consent(d.at, given, d.program, d.practitioner_id, e.time, e.identity), d.at, d.at, "onward")
+
+
+def _started(e: Event) -> Placed:
+    d = e.data
+    fact = Enrollment(d.at, True, d.program, d.practitioner_id, d.site_id, d.track, e.time, e.identity)
+    return Placed("enrollments", fact, d.at, d.at, "onward")
+
+
+def _ended(e: Event) -> Placed:
+    d = e.data
+    fact = Enrollment(d.at, False, d.program, d.practitioner_id, None, None, e.time, e.identity)
+    return Placed("enrollments", fact, d.at, d.at, "onward")
+
+
+def _condition(e: Event) -> Placed:
+    d = e.data
+    code = d.icd10.replace(".", "").upper()
+    return Placed("conditions", Condition(d.category, code, d.onset, d.expected_months, e.time, e.identity), d.at, d.at, "all")
+
+
+def _plan(e: Event) -> Placed:
+    d = e.data
+    return Placed("plans", Plan(d.at, d.program, d.practitioner_id, e.time, e.identity), d.at, d.at, "onward")
+
+
+def _complexity(e: Event) -> Placed:
+    d = e.data
+    return Placed("complexities", Complexity(d.month, d.practitioner_id, d.level, e.time, e.identity), 0, 0, d.month)
+
+
+def _set_up(e: Event) -> Placed:
+    d = e.data
+    return Placed("set_ups", SetUp(d.at, d.program, d.kind, d.practitioner_id, d.site_id, e.time, e.identity), d.at, d.at, "onward")
+
+
+def _reading(e: Event) -> Placed:
+    d = e.data
+    return Placed("readings", Reading(d.at, e.identity, d.program, d.kind, e.time), d.at, d.at + 1, "span")
+
+
+def _stay(e: Event) -> Placed:
+    d = e.data
+    return Placed("stays", Stay(d.start, d.end, d.kind, e.time, e.identity), d.start, d.start, "onward")
+
+
+def _death(e: Event) -> Placed:
+    """Of several deaths the latest holds: a later one gives months back from the earlier on, so all are looked at."""
+    return Placed("deaths", Death(e.data.at, e.time, e.identity), e.data.at, e.data.at, "all")
+
+
+_PLACES: Final[Mapping[str, Callable[[Event], Placed]]] = {
+    "care.time.logged.v1": _time,
+    "care.visit.completed.v1": _visit,
+    "care.consent.given.v1": lambda e: _consent(e, True),
+    "care.consent.revoked.v1": lambda e: _consent(e, False),
+    "care.enrollment.started.v1": _started,
+    "care.enrollment.ended.v1": _ended,
+    "care.condition.recorded.v1": _condition,
+    "care.plan.recorded.v1": _plan,
+    "care.mdm.recorded.v1": _complexity,
+    "care.device.set_up.v1": _set_up,
+    "care.device.reading.v1": _reading,
+    "care.stay.recorded.v1": _stay,
+    "care.patient.died.v1": _death,
+}
+
+
+def place(event: Event) -> Placed | None:
+    """The patient fact an event states; None for events about sites, people, months and other events."""
+    maker = _PLACES.get(event.type)
+    return maker(event) if maker else None
+
+
+@lru_cache(maxsize=16384)
+def _months(first_day: int, last_day: int) -> tuple[str, ...]:
+    months = [month_of(first_day)]
+    while months[-1] < month_of(last_day):
+        months.append(shift_month(months[-1], 1))
+    return tuple(months)
+
+
+def months_of(low: int, high: int) -> tuple[str, ...]:
+    """The local months that instants in `[low, high)` may fall into in any zone."""
+    return _months((low - WEST) // DAY + EPOCH_DAY, (high - 1 + EAST) // DAY + EPOCH_DAY)
+
+
+def to_decide(placed: Placed, known: Iterable[str], devices: bool) -> set[str]:
+    """The patient's months to decide again when the fact arrives or goes; `known` are those there is anything of."""
+    if placed.reach == "span":
+        months = set(months_of(placed.low, placed.high))
+        return months | {shift_month(m, 1) for m in months} | {shift_month(m, 2) for m in months} if placed.kind == "readings" and devices else months
+    if placed.reach not in ("onward", "all"):
+        return {placed.reach}
+    known = set(known)
+    if devices:
+        known |= {shift_month(m, by) for m in known for by in range(1, DEVICE_MONTHS + 1)}
+    found = set(months_of(placed.low, placed.high)) if placed.kind == "visits" else set()
+    if placed.reach == "all":
+        return known | found
+    from_month = month_of((placed.low - LOOK_BACK) // DAY + EPOCH_DAY)
+    return {m for m in known if m >= from_month} | found
+
+
+def add(facts: Facts, kind: str, fact: Fact) -> None:
+    """Add a fact's row to a document."""
+    facts.setdefault(kind, []).append(tuple(fact))
+
+
+def remove(facts: Facts, kind: str, identity: str) -> None:
+    """Take a fact out of a document; time stays, marked dead, since it is explained as retracted."""
+    at, rows = _IDENTITY[kind], facts.get(kind, [])
+    if kind == "entries":
+        facts[kind] = [(*row[:-1], True) if row[at] == identity else row for row in rows]
+    else:
+        facts[kind] = [row for row in rows if row[at] != identity]
+
+
+def history(patient: Facts, month: Facts, earlier: Sequence[Facts], conflicts: Sequence[Conflict]) -> History:
+    """The facts that bear on one month: the patient's own, the month's, and the readings of the months before it."""
+    found = History(**{name: [TYPES[name]._make(row) for row in rows] for name, rows in patient.items() if name in TYPES})
+    found.entries = [Entry._make(row) for row in month.get("entries", ())]
+    if found.set_ups:
+        rows = {tuple(row) for facts in (*earlier, month) for row in facts.get("readings", ())}
+        found.readings = [Reading._make(row) for row in rows]
+    found.conflicts = conflicts
+    return found
+
+
+def latest_time(patient: Facts, month: Facts) -> int:
+    """The greatest recording time among the facts of two documents; 0 where there is none."""
+    times = (row[_TIME[name]] for facts in (patient, month) for name, rows in facts.items() if name in _TIME for row in rows)
+    return max(times, default=0)

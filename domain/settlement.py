@@ -1,0 +1,303 @@
+"""From a decision to what changes: lines, their revisions, and the events that tell of it.
+
+Pure: what stands, what was decided and which closes bind go in; the rows to store and the decisions to send come out.
+A closed line is never rewritten; what is payable now, less what was closed and already adjusted, is proposed as an
+adjustment (docs/contract.md §3.17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid5
+
+from domain.calendar import iso
+from domain.lines import AWAITING_CLOSE, CLOSED, PAYABLE, READY, Key, Line
+
+NAMESPACE: Final = UUID("5b0f6f0e-8d0f-5f5c-9a53-0c7c5a1d2f60")
+GONE: Final = "gone"
+LINE_READY: Final = "billing.line.ready.v1"
+LINE_WITHDRAWN: Final = "billing.line.withdrawn.v1"
+ADJUSTMENT: Final = "billing.adjustment.proposed.v1"
+MONTH_CLOSED: Final = "billing.month.closed.v1"
+
+Row = dict[str, Any]
+
+
+class PatientMonth(NamedTuple):
+    """One patient in one tenant in one local month."""
+
+    tenant: str
+    patient: str
+    month: str
+
+    @property
+    def key(self) -> str:
+        """A text that identifies it; the slash is in none of its parts."""
+        return f"{self.tenant}/{self.patient}/{self.month}"
+
+
+class Stored(NamedTuple):
+    """What the ledger keeps of a line. `row` is the line as listed; `closed_*` the figures at its close, in units and cents.
+
+    `status` is that of the line, or `gone` for one that is not listed: its revision and adjustments are kept, so that
+    neither restarts.
+    """
+
+    line_id: str
+    key: Key
+    status: str
+    revision: int
+    row: Row
+    closed_units: int = 0
+    closed_cents: int = 0
+    closed_site: str | None = None
+    adjusted_units: int = 0
+    adjusted_cents: int = 0
+
+
+class Scope(NamedTuple):
+    """Which lines of a month the closes so far bind: all, or those of some sites."""
+
+    whole: bool = False
+    sites: frozenset[str] = frozenset()
+
+    def covers(self, site: str) -> bool:
+        """Whether a line of the site is bound."""
+        return self.whole or site in self.sites
+
+
+class Out(NamedTuple):
+    """A decision to send: its type, what makes its id (with the type), and its data."""
+
+    type: str
+    ordinal: str
+    data: Row
+
+
+class Outcome(NamedTuple):
+    """Rows to store and decisions to send, in order."""
+
+    changed: list[Stored]
+    out: list[Out]
+
+
+def line_id(month: PatientMonth, key: Key) -> str:
+    """The line's id: a UUIDv5 of what identifies it."""
+    program, practitioner, code, window = key
+    return str(uuid5(NAMESPACE, f"line/{month.key}/{program}/{practitioner}/{code}/{'' if window is None else iso(window)}"))
+
+
+def event_id(kind: str, ordinal: str) -> str:
+    """The id of a decision: a UUIDv5 of its type and ordinal, so that a repeat has the same one."""
+    return str(uuid5(NAMESPACE, f"{kind}/{ordinal}"))
+
+
+def money(cents: int | None) -> str | None:
+    """US cents as a decimal string of dollars."""
+    if cents is None:
+        return None
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+def amount(units: int, cents: int | None) -> int | None:
+    """Units times the amount of one, in US cents; None where no price is known."""
+    return None if cents is None else units * cents
+
+
+def line_row(month: PatientMonth, identifier: str, line: Line, revision: int, rule_set: str) -> Row:
+    """A line as `caremonth lines --json` shows it."""
+    row: Row = {
+        "line_id": identifier,
+        "tenant": month.tenant,
+        "patient_id": month.patient,
+        "month": month.month,
+        "program": line.program,
+        "practitioner_id": line.practitioner,
+        "site_id": line.site,
+        "code": line.code,
+        "units": line.units,
+        "excess_units": line.excess,
+        "status": line.status,
+        "unmet": list(line.unmet),
+        "date_of_service": iso(line.day),
+        "seconds": line.seconds,
+        "unit_amount": money(line.cents),
+        "amount": money(amount(line.units, line.cents)),
+        "revision": revision,
+        "rule_set": rule_set,
+        "evidence": [identity.replace("\t", "|") for identity in line.evidence],
+    }
+    if line.base is not None:
+        row["base"] = line.base
+    if line.window_start is not None and line.window_end is not None:
+        row |= {"days": line.days, "window_start": iso(line.window_start), "window_end": iso(line.window_end)}
+    if line.excluded_by is not None:
+        row["excluded_by"] = line_id(month, line.excluded_by)
+    return row
+
+
+def settle(month: PatientMonth, stored: Mapping[Key, Stored], lines: Iterable[Line], scope: Scope, rule_set: str, cause: Row) -> Outcome:
+    """Compare a decision with what stands and say what changes."""
+    decided = {line.key: line for line in lines}
+    outcome = Outcome([], [])
+    for key in sorted(stored.keys() | decided.keys(), key=_order):
+        _Step(month, key, stored, decided, scope, rule_set, cause).run(outcome)
+    _group(outcome.out)
+    return outcome
+
+
+def _group(out: list[Out]) -> None:
+    """Give the adjustments of one decision one name."""
+    adjustments = [o for o in out if o.type == ADJUSTMENT]
+    for one in adjustments:
+        one.data["group"] = event_id("group", adjustments[0].ordinal)
+
+
+def _order(key: Key) -> tuple[str, str, str, int]:
+    return key[0], key[1], key[2], key[3] or 0
+
+
+class _Step:
+    """One line of the comparison."""
+
+    __slots__ = ("before", "bound_site", "cause", "month", "now", "rule_set", "scope")
+
+    def __init__(
+        self, month: PatientMonth, key: Key, stored: Mapping[Key, Stored], decided: Mapping[Key, Line], scope: Scope, rule_set: str, cause: Row
+    ) -> None:
+        self.month = month
+        self.before = stored.get(key) or Stored(line_id(month, key), key, GONE, 0, {})
+        self.now = decided.get(key)
+        self.scope = scope
+        self.rule_set = rule_set
+        self.cause = cause
+        self.bound_site = self._bound(stored)
+
+    def _bound(self, stored: Mapping[Key, Stored]) -> str | None:
+        """The closed site to which the line is bound, if any: its own close, its base's, or that of the site it now belongs to."""
+        if self.before.status == CLOSED:
+            return self.before.closed_site
+        now = self.now
+        if now is None:
+            return None
+        base = stored.get((now.program, now.practitioner, now.base, None)) if now.base else None
+        if base is not None and base.status == CLOSED:
+            return base.closed_site
+        return now.site if self.scope.covers(now.site) else None
+
+    def run(self, outcome: Outcome) -> None:
+        after = self._listed()
+        revision = self.before.revision
+        emitted = self._emitted(after)
+        if emitted or after.status != self.before.status or _standing(after.row) != _standing(self.before.row):
+            revision += 1
+        delta_units, delta_cents = self._delta()
+        if delta_units or delta_cents:
+            revision = max(revision, self.before.revision + 1)
+            after = after._replace(
+                adjusted_units=after.adjusted_units + delta_units, adjusted_cents=after.adjusted_cents + delta_cents
+            )
+        if after.status != CLOSED:
+            after = after._replace(row={**after.row, "revision": revision} if after.row else after.row)
+        after = after._replace(revision=revision)
+        if after != self.before:
+            outcome.changed.append(after)
+        if emitted:
+            row = after.row if emitted == LINE_READY else {**self.before.row, "revision": revision}
+            outcome.out.append(Out(emitted, f"{after.line_id}/{revision}", row))
+        if delta_units or delta_cents:
+            outcome.out.append(self._adjustment(after, delta_units, delta_cents))
+
+    def _listed(self) -> Stored:
+        """The line as it is listed after this decision; adjustments apart."""
+        before, now = self.before, self.now
+        if before.status == CLOSED:
+            return before
+        if now is None:
+            return before._replace(status=GONE)
+        row = line_row(self.month, before.line_id, now, before.revision, self.rule_set)
+        adjusts_only = now.status in PAYABLE and self.bound_site is not None
+        return before._replace(status=GONE if adjusts_only else now.status, row=row)
+
+    def _emitted(self, after: Stored) -> str | None:
+        if after.status == READY:
+            same = self.before.status == READY and _billed(after.row) == _billed(self.before.row)
+            return None if same else LINE_READY
+        return LINE_WITHDRAWN if self.before.status == READY else None
+
+    def _delta(self) -> tuple[int, int]:
+        """Units and cents now payable on the closed side, less those closed and already adjusted."""
+        before, now = self.before, self.now
+        payable = now is not None and now.status in PAYABLE and self.bound_site is not None
+        units = now.units if payable and now is not None else 0
+        cents = amount(units, now.cents) or 0 if now is not None else 0
+        return units - before.closed_units - before.adjusted_units, cents - before.closed_cents - before.adjusted_cents
+
+    def _adjustment(self, after: Stored, units: int, cents: int) -> Out:
+        before, now = self.before, self.now
+        payable = now is not None and now.status in PAYABLE and self.bound_site is not None
+        shown = line_row(self.month, before.line_id, now, after.revision, self.rule_set) if now is not None else dict(before.row)
+        if not payable:
+            shown |= {"units": 0, "amount": "0.00"}
+        known = now is None or now.cents is not None or not payable
+        more: Row = {
+            "status": CLOSED,
+            "site_id": self.bound_site or before.closed_site or shown.get("site_id"),
+            "revision": after.revision,
+            "units_delta": units,
+            "amount_delta": money(cents) if known or cents else None,
+            "cause": self.cause,
+            "kind": "underpayment" if (cents or units) > 0 else "overpayment",
+        }
+        if before.status == CLOSED and now is not None and payable and iso(now.day) != before.row["date_of_service"]:
+            more["date_of_service_to"] = iso(now.day)
+        return Out(ADJUSTMENT, f"{after.line_id}/{after.revision}", shown | more)
+
+
+_BILLED: Final = ("units", "date_of_service", "site_id", "amount", "unit_amount")
+_STANDING: Final = (*_BILLED, "excess_units", "unmet", "excluded_by")
+
+
+def _billed(row: Row) -> list[object]:
+    return [row.get(name) for name in _BILLED]
+
+
+def _standing(row: Row) -> list[object]:
+    return [row.get(name) for name in _STANDING]
+
+
+def close(month: PatientMonth, stored: Iterable[Stored], site: str | None) -> Outcome:
+    """Carry a close out: the patient's ready and awaiting lines it binds become final, whatever follows."""
+    outcome = Outcome([], [])
+    for line in sorted(stored, key=lambda s: _order(s.key)):
+        if line.status in (READY, AWAITING_CLOSE) and (site is None or line.row["site_id"] == site):
+            outcome.changed.append(_closed(line))
+    if outcome.changed:
+        data: Row = {
+            "tenant": month.tenant,
+            "patient_id": month.patient,
+            "month": month.month,
+            "site_id": site,
+            "lines": [line.row for line in outcome.changed],
+        }
+        outcome.out.append(Out(MONTH_CLOSED, f"{month.key}/{site or ''}", data))
+    return outcome
+
+
+def _closed(line: Stored) -> Stored:
+    revision = line.revision + 1
+    cents = _cents(line.row["unit_amount"])
+    return line._replace(
+        status=CLOSED,
+        revision=revision,
+        row={**line.row, "status": CLOSED, "revision": revision},
+        closed_units=line.row["units"],
+        closed_cents=amount(line.row["units"], cents) or 0,
+        closed_site=line.row["site_id"],
+    )
+
+
+def _cents(text: str | None) -> int | None:
+    return None if text is None else round(float(text) * 100)

@@ -1,0 +1,193 @@
+"""Accepted events become facts: put where deciding finds them, with the patient-months they touch marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from domain.events import Event
+from domain.records import MONTHLY, Placed, months_of, place, to_decide
+from domain.settlement import PatientMonth
+from domain.vocabulary import Vocabulary
+from ledger import arrivals, booking, registrations, schema
+from ledger.booking import Busy
+from ledger.database import insert_all, insert_new
+from ledger.marks import Marks
+from ledger.workspace import Workspace
+
+CLOSE = "care.month.closed.v1"
+
+
+class Located(NamedTuple):
+    """A patient event with its fact and the tenant's key of the patient."""
+
+    event: Event
+    placed: Placed
+    patient: str
+
+
+class Acceptance:
+    """One batch of new events on its way into the documents; collects what must be decided again."""
+
+    def __init__(self, connection: Connection, vocabulary: Vocabulary) -> None:
+        self.connection = connection
+        self.vocabulary = vocabulary
+        self.work = Workspace(connection)
+        self.marks = Marks()
+        self.immune: list[tuple[Event, Event]] = []
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Put the events' facts in place, take those out that they retract or replace."""
+        causes = self._bury(events)
+        killed = [e for e in arrivals.stored_events(self.connection, causes, self.vocabulary) if e.identity not in {n.identity for n in events if n.tenant == e.tenant}]
+        dead = arrivals.dead_identities(self.connection, events)
+        self._note_immune(events, killed, causes)
+        gone = [one for e in killed if (one := _locate(e)) is not None]
+        fresh = [one for e in events if (one := _locate(e)) is not None]
+        self._load([*gone, *fresh])
+        bookings = [b for one in fresh if (b := self._add(one, (one.event.tenant, one.event.identity) in dead)) is not None]
+        self._free(gone, causes)
+        self._clash(booking.book(self.connection, bookings))
+        self._refer(fresh)
+        self._register(events, killed, dead, causes)
+        self._close(events)
+
+    def _bury(self, events: Sequence[Event]) -> dict[tuple[str, str], list[Event]]:
+        """Record which identities the events take out; returns them with the events that do."""
+        causes: dict[tuple[str, str], list[Event]] = {}
+        for event in events:
+            for identity in arrivals.target_of(event):
+                causes.setdefault((event.tenant, identity), []).append(event)
+        rows = [
+            {"tenant": tenant, "identity": identity, "cause": e.identity, "time": e.time}
+            for (tenant, identity), by in causes.items()
+            for e in by
+        ]
+        insert_new(self.connection, schema.tombstones, rows)
+        return causes
+
+    def _note_immune(self, events: Sequence[Event], killed: Sequence[Event], causes: dict[tuple[str, str], list[Event]]) -> None:
+        for target in (*events, *killed):
+            if target.type == CLOSE:
+                self.immune += [(target, by) for by in causes.get((target.tenant, target.identity), ())]
+
+    def _load(self, located: Sequence[Located]) -> None:
+        self.work.load_patients({one.patient for one in located})
+        keys = {f"{o.patient}/{m}" for o in located if o.placed.kind in MONTHLY for m in months_of(o.placed.low, o.placed.high)}
+        self.work.load_months(keys)
+
+    def _add(self, one: Located, dead: bool) -> Busy | None:
+        """Put a fact in place; one that is dead on arrival is kept only where it is explained."""
+        kind, fact = one.placed.kind, one.placed.fact
+        if dead:
+            if kind != "entries":
+                return None
+            fact = (*fact[:-1], True)
+        if kind in MONTHLY:
+            for month in months_of(one.placed.low, one.placed.high):
+                self.work.add_monthly(one.patient, month, kind, fact)
+        else:
+            self.work.add_lasting(one.patient, kind, fact)
+            if kind == "visits":
+                for month in months_of(one.placed.low, one.placed.high):
+                    self.work.know_month(one.patient, month)
+        self._mark(one, [one.event])
+        return None if dead else _busy(one)
+
+    def _mark(self, one: Located, causes: Iterable[Event]) -> None:
+        document = self.work.patients[one.patient]
+        for month in to_decide(one.placed, document.months, bool(document.facts.get("set_ups"))):
+            self.marks.add(one.patient, month, causes)
+
+    def _free(self, gone: Sequence[Located], causes: dict[tuple[str, str], list[Event]]) -> None:
+        """Take facts out; the other patients of a double booking get their seconds back."""
+        for one in gone:
+            by = causes[one.event.tenant, one.event.identity]
+            self._mark(one, by)
+            placed = one.placed
+            self.work.remove(one.patient, placed.kind, one.event.identity, placed.low, placed.high, monthly=placed.kind in MONTHLY)
+            booked = _busy(one)
+            if booked is not None:
+                key = (one.event.tenant, booked.performer, booked.start, booked.identity)
+                for patient, low, high in booking.unbook(self.connection, [key]):
+                    self.marks.add_elsewhere(patient, months_of(low, high), by)
+
+    def _clash(self, clashes: Sequence[booking.Clash]) -> None:
+        for clash in clashes:
+            for patient in (clash.one.patient, clash.other.patient):
+                self.marks.add_clash(patient, months_of(clash.start, clash.end), clash, known=patient in self.work.patients)
+
+    def _refer(self, fresh: Sequence[Located]) -> None:
+        rows: list[tuple[str, str, str]] = []
+        for one in fresh:
+            document = self.work.patients[one.patient]
+            for subject in _subjects(one.placed) - document.references:
+                document.references.add(subject)
+                document.changed = True
+                rows.append((one.event.tenant, subject, one.patient))
+        registrations.refer(self.connection, rows)
+
+    def _register(
+        self, events: Sequence[Event], killed: Sequence[Event], dead: set[tuple[str, str]], causes: dict[tuple[str, str], list[Event]]
+    ) -> None:
+        """Keep registrations and mark, for every patient who refers to them, all months."""
+        kinds = {registrations.SITE: "site", registrations.PERSON: "person"}
+        new = [e for e in events if e.type in kinds and (e.tenant, e.identity) not in dead]
+        registrations.record(self.connection, [registrations.row_of(e) for e in new])
+        lost = [e for e in killed if e.type in kinds]
+        for event in lost:
+            registrations.forget(self.connection, event.tenant, event.identity)
+        for event in (*new, *lost):
+            by = causes.get((event.tenant, event.identity), [event]) if event in lost else [event]
+            for patient in registrations.referring(self.connection, event.tenant, {f"{kinds[event.type]}:{event.subject}"}):
+                self.marks.add_elsewhere(patient, ("*",), by)
+
+    def _close(self, events: Sequence[Event]) -> None:
+        """Record closes and which patient-months they wait for."""
+        for event in events:
+            if event.type == CLOSE:
+                self._close_month(event)
+
+    def _close_month(self, event: Event) -> None:
+        number = arrivals.next_number(self.connection, schema.closures.c.seq)
+        data = event.data
+        row = {"seq": number, "tenant": event.tenant, "month": data.month, "site": data.site_id, "identity": event.identity, "time": event.time}
+        insert_all(self.connection, schema.closures, [row])
+        t = schema.lines.c
+        keys = self.connection.execute(
+            schema.lines.select().with_only_columns(t.month_key).where(t.tenant == event.tenant, t.month == data.month).distinct()
+        )
+        insert_new(self.connection, schema.closings, [{"month_key": key, "closure": number} for (key,) in keys])
+
+
+def _locate(event: Event) -> Located | None:
+    placed = place(event)
+    return Located(event, placed, f"{event.tenant}/{event.subject}") if placed is not None else None
+
+
+def _busy(one: Located) -> Busy | None:
+    """The booking a fact makes: time that is not inferred, and visits."""
+    fact, kind = one.placed.fact, one.placed.kind
+    if kind == "entries" and fact.source != "inferred":
+        performer = fact.performer
+    elif kind == "visits":
+        performer = fact.practitioner
+    else:
+        return None
+    return Busy(fact.start, fact.identity, fact.end, one.event.tenant, performer, one.patient)
+
+
+def _subjects(placed: Placed) -> set[str]:
+    """The sites and people whose registration bears on the fact."""
+    fact = placed.fact
+    site = getattr(fact, "site", None)
+    people = {getattr(fact, "performer", None), fact.practitioner if placed.kind == "visits" else None} - {None}
+    return {f"person:{p}" for p in people} | ({f"site:{site}"} if site else set())
+
+
+def patient_month(patient: str, month: str) -> PatientMonth:
+    """The patient-month of a tenant's key of a patient."""
+    tenant, _, subject = patient.partition("/")
+    return PatientMonth(tenant, subject, month)

@@ -1,0 +1,179 @@
+"""Which events of a batch are new: identity, content, what was named as gone (docs/contract.md §1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+import re
+from hashlib import blake2b
+from typing import NamedTuple
+
+from jiter import from_json
+from sqlalchemy import Connection, bindparam, func, select
+
+from domain.events import Event, Invalid, digest
+from domain.vocabulary import Vocabulary
+from ledger import schema
+from ledger.codec import LARGEST, decode
+from ledger.database import chunks, insert_all, insert_new
+
+Input = tuple[str, bytes]
+REUSED = "another event of this tenant and source has this id with other content; give the corrected event an id of its own and name this one in `replaces`"
+
+
+class Arrival(NamedTuple):
+    """A valid event with its bytes and the digest of its content."""
+
+    event: Event
+    raw: bytes
+    digest: bytes
+    origin: str
+
+
+class Parked(NamedTuple):
+    """Input for the dead letters: why, in a word and a sentence."""
+
+    reason: str
+    message: str
+    origin: str
+    raw: bytes
+    tenant: str | None
+
+
+class Summary(NamedTuple):
+    """How many inputs were accepted, known already, or parked."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    dead_letters: int = 0
+
+    def __add__(self, other: object) -> Summary:
+        if not isinstance(other, Summary):
+            return NotImplemented
+        return Summary(self.accepted + other.accepted, self.duplicates + other.duplicates, self.dead_letters + other.dead_letters)
+
+
+def read(inputs: Iterable[Input], vocabulary: Vocabulary) -> list[Arrival | Parked]:
+    """Validate each input; what is not an event of the contract is to be parked."""
+    return [_read(origin, raw, vocabulary) for origin, raw in inputs]
+
+
+def _read(origin: str, raw: bytes, vocabulary: Vocabulary) -> Arrival | Parked:
+    try:
+        event = decode(raw, vocabulary)
+        return Arrival(event, raw, digest(event), origin)
+    except Invalid as refusal:
+        return Parked(refusal.reason, refusal.message, origin, raw, _tenant(raw))
+
+
+def _tenant(raw: bytes) -> str | None:
+    """The tenant of refused input, as far as it can be read."""
+    try:
+        value = from_json(raw) if len(raw) <= LARGEST else None
+    except ValueError:
+        return None
+    tenant = value.get("tenant") if isinstance(value, dict) else None
+    return tenant if isinstance(tenant, str) and re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", tenant) else None
+
+
+def known_digests(connection: Connection, events: Iterable[Event]) -> dict[tuple[str, str, str], bytes]:
+    """The stored content digests of those identities that were accepted before."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for event in events:
+        wanted.setdefault((event.tenant, event.source), []).append(event.id)
+    t = schema.events.c
+    statement = select(t.id, t.digest).where(
+        t.tenant == bindparam("tenant"), t.source == bindparam("source"), t.id.in_(bindparam("ids", expanding=True))
+    )
+    found = {}
+    for (tenant, source), ids in wanted.items():
+        for chunk in chunks(ids):
+            for identifier, stored in connection.execute(statement, {"tenant": tenant, "source": source, "ids": chunk}):
+                found[tenant, source, identifier] = stored
+    return found
+
+
+def sort_out(connection: Connection, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Parked], int]:
+    """New events, reused identities to be parked, and how many were duplicates."""
+    known: dict[tuple[str, str, str], bytes] = known_digests(connection, (a.event for a in arrivals))
+    new: list[Arrival] = []
+    parked: list[Parked] = []
+    for arrival in arrivals:
+        event = arrival.event
+        identity = event[:3]
+        stored = known.get(identity)
+        if stored is None:
+            known[identity] = arrival.digest
+            new.append(arrival)
+        elif stored != arrival.digest:
+            parked.append(Parked("id_reused", f"id: {REUSED}.", arrival.origin, arrival.raw, event.tenant))
+    return new, parked, len(arrivals) - len(new) - len(parked)
+
+
+def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    """Append new events to the event store."""
+    first = next_number(connection, schema.events.c.seq)
+    rows = [
+        {
+            "seq": seq, "tenant": a.event.tenant, "source": a.event.source, "id": a.event.id, "type": a.event.type,
+            "subject": a.event.subject, "time": a.event.time, "digest": a.digest, "raw": a.raw,
+        }
+        for seq, a in enumerate(arrivals, first)
+    ]  # fmt: skip
+    insert_all(connection, schema.events, rows)
+
+
+def next_number(connection: Connection, column: object) -> int:
+    """One more than the greatest number given so far; the writer's lock keeps it ours."""
+    greatest = connection.execute(select(func.max(column))).scalar()  # type: ignore[arg-type]
+    return int(greatest or 0) + 1
+
+
+def park(connection: Connection, parked: Sequence[Parked]) -> None:
+    """Put input into the dead letters; the same bytes from the same origin stand there once."""
+    if not parked:
+        return
+    first = next_number(connection, schema.dead_letters.c.seq)
+    rows = [{"seq": seq, "id": letter_id(p.origin, p.raw), **p._asdict()} for seq, p in enumerate(parked, first)]
+    insert_new(connection, schema.dead_letters, rows)
+
+
+def letter_id(origin: str, raw: bytes) -> str:
+    """A dead letter's id: a digest of where it came from and its bytes."""
+    return blake2b(origin.encode("utf-8", "surrogateescape") + b"\x00" + raw, digest_size=16).hexdigest()
+
+
+def dead_identities(connection: Connection, events: Sequence[Event]) -> set[tuple[str, str]]:
+    """Those events that an accepted one named as replaced or retracted: (tenant, identity)."""
+    t = schema.tombstones.c
+    wanted: dict[str, list[str]] = {}
+    for event in events:
+        wanted.setdefault(event.tenant, []).append(event.identity)
+    found: set[tuple[str, str]] = set()
+    statement = select(t.identity).where(t.tenant == bindparam("tenant"), t.identity.in_(bindparam("ids", expanding=True)))
+    for tenant, identities in wanted.items():
+        if connection.execute(select(t.identity).where(t.tenant == tenant).limit(1)).first() is None:
+            continue
+        for chunk in chunks(identities):
+            found |= {(tenant, identity) for (identity,) in connection.execute(statement, {"tenant": tenant, "ids": chunk})}
+    return found
+
+
+def target_of(event: Event) -> Iterable[str]:
+    """Identities that the event takes out of the count."""
+    if event.replaces is not None:
+        yield f"{event.source}\t{event.replaces}"
+    if event.type == "care.event.retracted.v1":
+        source: Mapping[str, str] | str = event.data.source if event.data.source is not None else event.source
+        yield f"{source}\t{event.data.id}"
+
+
+def stored_events(connection: Connection, wanted: Iterable[tuple[str, str]], vocabulary: Vocabulary) -> list[Event]:
+    """The accepted events of these (tenant, identity), read again from their bytes."""
+    t = schema.events.c
+    found: list[Event] = []
+    for tenant, identity in sorted(wanted):
+        source, _, identifier = identity.partition("\t")
+        raw = connection.execute(select(t.raw).where(t.tenant == tenant, t.source == source, t.id == identifier)).scalar()
+        if raw is not None:
+            found.append(decode(raw, vocabulary))
+    return found

@@ -1,0 +1,119 @@
+"""Performers booked twice: who is where when, over all patients of a tenant (docs/contract.md §3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select
+
+from domain.facts import Conflict
+from ledger import schema
+from ledger.database import chunks, insert_all, insert_new
+
+LONGEST = 12 * 3600
+NEAR = 24 * 3600
+
+
+class Busy(NamedTuple):
+    """A performer's time or visit with a patient (`patient`: the tenant's key of the patient)."""
+
+    start: int
+    identity: str
+    end: int
+    tenant: str
+    performer: str
+    patient: str
+
+
+class Clash(NamedTuple):
+    """Two bookings of one performer, with different patients, and the seconds they share."""
+
+    one: Busy
+    other: Busy
+    start: int
+    end: int
+
+
+def book(connection: Connection, new: list[Busy]) -> list[Clash]:
+    """Record bookings and return the clashes they bring, among themselves and with those on record."""
+    by_performer: dict[tuple[str, str], list[Busy]] = {}
+    for booking in new:
+        by_performer.setdefault((booking.tenant, booking.performer), []).append(booking)
+    found: list[Clash] = []
+    for (tenant, performer), bookings in sorted(by_performer.items()):
+        bookings.sort()
+        for cluster in _clusters(bookings):
+            found += _clashes(cluster, _recorded(connection, tenant, performer, cluster))
+    insert_all(connection, schema.busy, [b._asdict() for b in new])
+    insert_new(connection, schema.conflicts, [row for clash in found for row in _both(clash)])
+    return found
+
+
+def _clusters(bookings: list[Busy]) -> Iterator[list[Busy]]:
+    cluster: list[Busy] = []
+    for booking in bookings:
+        if cluster and booking.start - cluster[-1].start > NEAR:
+            yield cluster
+            cluster = []
+        cluster.append(booking)
+    yield cluster
+
+
+def _recorded(connection: Connection, tenant: str, performer: str, cluster: list[Busy]) -> list[Busy]:
+    t = schema.busy.c
+    low, high = cluster[0].start - LONGEST, max(b.end for b in cluster)
+    statement = select(t.start, t.identity, t.end, t.tenant, t.performer, t.patient).where(
+        t.tenant == bindparam("tenant"), t.performer == bindparam("performer"), t.start > bindparam("low"), t.start < bindparam("high")
+    )
+    rows = connection.execute(statement, {"tenant": tenant, "performer": performer, "low": low, "high": high})
+    return [Busy(*row) for row in rows]
+
+
+def _clashes(new: list[Busy], recorded: list[Busy]) -> Iterator[Clash]:
+    """Sweep over the starts; only bookings that still run can meet the next."""
+    fresh = {b.identity for b in new}
+    running: list[Busy] = []
+    for booking in sorted([*new, *recorded]):
+        running = [b for b in running if b.end > booking.start]
+        for other in running:
+            if other.patient != booking.patient and (booking.identity in fresh or other.identity in fresh):
+                yield Clash(other, booking, booking.start, min(booking.end, other.end))
+        running.append(booking)
+
+
+def _both(clash: Clash) -> Iterator[dict[str, object]]:
+    for one, other in ((clash.one, clash.other), (clash.other, clash.one)):
+        yield {
+            "tenant": one.tenant, "identity": one.identity, "other_identity": other.identity, "patient_key": one.patient,
+            "other_patient": other.patient, "performer": one.performer, "start": clash.start, "end": clash.end,
+        }  # fmt: skip
+
+
+def unbook(connection: Connection, gone: list[tuple[str, str, int, str]]) -> list[tuple[str, int, int]]:
+    """Forget bookings (tenant, performer, start, identity); returns the other patients' keys and seconds set free."""
+    free: list[tuple[str, int, int]] = []
+    for tenant, performer, start, identity in gone:
+        b, c = schema.busy.c, schema.conflicts.c
+        connection.execute(
+            delete(schema.busy).where(b.tenant == tenant, b.performer == performer, b.start == start, b.identity == identity)
+        )
+        pairs = connection.execute(
+            select(c.other_identity, c.other_patient, c.start, c.end).where(c.tenant == tenant, c.identity == identity)
+        ).all()
+        for other, patient, low, high in pairs:
+            same = or_(and_(c.identity == identity, c.other_identity == other), and_(c.identity == other, c.other_identity == identity))
+            connection.execute(delete(schema.conflicts).where(c.tenant == tenant, same))
+            free.append((patient, low, high))
+    return free
+
+
+def conflicts_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[Conflict]]:
+    """The conflicts of these patients, by their keys."""
+    found: dict[str, list[Conflict]] = {}
+    c = schema.conflicts.c
+    statement = select(c.patient_key, c.performer, c.start, c.end, c.identity).where(c.patient_key.in_(bindparam("keys", expanding=True)))
+    for chunk in chunks(sorted(patients)):
+        for key, performer, start, end, identity in connection.execute(statement, {"keys": chunk}):
+            found.setdefault(key, []).append(Conflict(performer, start, end, identity))
+    return found

@@ -1,0 +1,9 @@
+"""What the ledger says when it cannot do what is asked."""
+
+
+class LedgerError(Exception):
+    """A request that cannot be met; the text says what, why, and what to do."""
+
+
+class RulesDiffer(LedgerError):
+    """The program carries other rules than those the ledger was decided by."""

@@ -1,0 +1,181 @@
+"""The ledger: events in, decisions out, on one database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, select
+
+from domain.alerts import immune_close
+from domain.rulebook import Rulebook
+from domain.rulebook_vocabulary import vocabulary
+from ledger import arrivals, reading, schema
+from ledger.accepting import CLOSE, Acceptance
+from ledger.arrivals import Arrival, Input, Parked, Summary
+from ledger.database import connect, writing
+from ledger.marks import is_due, take_due
+from ledger.outbox import Outbox
+from ledger.rules import rulebook_for
+from ledger.settling import Settlement
+from ledger.workspace import Workspace
+
+BATCH: Final = 20_000
+CHUNK: Final = 2_000
+
+
+class Ledger:
+    """One ledger. All that changes it goes through here, one transaction a batch."""
+
+    def __init__(self, engine: Engine, rules: Path | None = None) -> None:
+        self.engine = engine
+        self._rules = rules
+        self._rulebook: Rulebook | None = None
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.engine.dispose()
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules the ledger is decided by; raises RulesDiffer when the program carries others."""
+        if self._rulebook is None:
+            self._rulebook = rulebook_for(self.engine, self._rules)
+        return self._rulebook
+
+    def ingest(self, inputs: Iterable[Input], *, batch: int = BATCH, progress: Callable[[Summary], None] | None = None) -> Summary:
+        """Take events in, a transaction a batch, and decide all that is due; `progress` hears after each batch."""
+        total = Summary()
+        iterator = iter(inputs)
+        words = vocabulary(self.rulebook)
+        self.settle()
+        while part := list(islice(iterator, batch)):
+            for run in _between_closes(arrivals.read(part, words)):
+                total += self._accept(run)
+                self.settle()
+            if progress is not None:
+                progress(total)
+        self.settle()
+        return total
+
+    def _accept(self, run: Sequence[Arrival | Parked]) -> Summary:
+        """One transaction: accept, decide, write. A run is either one close or holds none.
+
+        What was due before a close is decided in the close's own transaction, so that no other writer comes between.
+        """
+        closes = any(isinstance(one, Arrival) and one.event.type == CLOSE for one in run)
+        with writing(self.engine) as connection:
+            if closes:
+                self._drain(connection)
+            return self._take(connection, run)
+
+    def _take(self, connection: Connection, run: Sequence[Arrival | Parked]) -> Summary:
+        parked = [one for one in run if isinstance(one, Parked)]
+        new, reused, duplicates = arrivals.sort_out(connection, [one for one in run if isinstance(one, Arrival)])
+        arrivals.park(connection, [*parked, *reused])
+        if new:
+            arrivals.store(connection, new)
+            self._decide(connection, [one.event for one in new])
+        return Summary(len(new), duplicates, len(parked) + len(reused))
+
+    def _decide(self, connection: Connection, events: Sequence[Any]) -> None:
+        acceptance = Acceptance(connection, vocabulary(self.rulebook))
+        acceptance.take(events)
+        outbox = Outbox(connection)
+        for target, by in acceptance.immune:
+            outbox.add(immune_close(target.tenant, target.data.month, target.identity, by.identity), target.tenant, target.tenant, by.time)
+        Settlement(connection, acceptance.work, self.rulebook, outbox).run(acceptance.marks.here)
+        acceptance.marks.queue(connection)
+        outbox.save()
+
+    def settle(self) -> None:
+        """Decide what is due and carry out closes that wait, in bounded transactions."""
+        while True:
+            with writing(self.engine) as connection:
+                if not self._drain_some(connection):
+                    return
+
+    def _drain(self, connection: Connection) -> None:
+        while self._drain_some(connection):
+            continue
+
+    def _drain_some(self, connection: Connection) -> bool:
+        """One bounded portion of what waits: closes first, then decisions. False when nothing waits."""
+        outbox = Outbox(connection)
+        settlement = Settlement(connection, Workspace(connection), self.rulebook, outbox)
+        t = schema.closings.c
+        keys = [key for (key,) in connection.execute(select(t.month_key).distinct().order_by(t.month_key).limit(CHUNK))]
+        if keys:
+            settlement.close(keys)
+        elif is_due(connection):
+            settlement.run(settlement.work.expand(take_due(connection, CHUNK)))
+        else:
+            return False
+        outbox.save()
+        return True
+
+    def lines(self, tenant: str | None = None, month: str | None = None, patient: str | None = None) -> list[dict[str, Any]]:
+        """Current lines, sorted as the contract has it."""
+        return reading.lines(self.engine, tenant, month, patient)
+
+    def explain(self, tenant: str, patient: str, month: str) -> dict[str, Any]:
+        """The reason tree of a patient-month; LedgerError for a patient of whom nothing is known."""
+        return reading.explain(self.engine, self.rulebook, tenant, patient, month)
+
+    def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """Decisions out, in order, after a position."""
+        return reading.events(self.engine, after)
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Alerts raised, in order."""
+        return reading.alerts(self.engine)
+
+    def adjustments(self) -> list[dict[str, Any]]:
+        """Adjustments proposed, in order."""
+        return reading.adjustments(self.engine)
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """Parked input, oldest first."""
+        return reading.dead_letters(self.engine)
+
+    def retry_dead_letters(self) -> Summary:
+        """Take all parked input in again; what is accepted now, or known, leaves the dead letters."""
+        with writing(self.engine) as connection:
+            letters = connection.execute(select(schema.dead_letters.c.origin, schema.dead_letters.c.raw, schema.dead_letters.c.id)).all()
+            connection.execute(schema.dead_letters.delete())
+            read = arrivals.read([(origin, raw) for origin, raw, _ in letters], vocabulary(self.rulebook))
+            total = Summary()
+            for run in _between_closes(read):
+                total += self._take(connection, run)
+                self._drain(connection)
+        return total
+
+    def verify(self) -> list[str]:
+        """Recompute everything from the events; the differences to what is stored."""
+        from ledger.verify import verify
+
+        return verify(self.engine, self._rules)
+
+
+def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False, create: bool = True) -> Ledger:
+    """The ledger at a database URL, made if there is none and `create`; raises LedgerError where it cannot be opened."""
+    return Ledger(connect(url, full_sync=full_sync, create=create), rules)
+
+
+def _between_closes(read: Sequence[Arrival | Parked]) -> Iterator[Sequence[Arrival | Parked]]:
+    """Runs of input in order, each close alone: it must find decided what came before it and bind before what follows."""
+    run: list[Arrival | Parked] = []
+    for one in read:
+        if isinstance(one, Arrival) and one.event.type == CLOSE:
+            if run:
+                yield run
+            yield [one]
+            run = []
+        else:
+            run.append(one)
+    if run:
+        yield run

@@ -1,0 +1,54 @@
+"""Decisions on their way out: CloudEvents, numbered in the transaction that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, select
+
+from domain.calendar import utc_text
+from domain.settlement import Out, PatientMonth, event_id
+from ledger import schema
+from ledger.arrivals import next_number
+from ledger.database import insert_all
+
+SOURCE: Final = "/caremonth"
+
+
+class Outbox:
+    """Collects a transaction's decisions and appends them once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.rows: list[dict[str, Any]] = []
+
+    def send(self, one: PatientMonth, out: Iterable[Out], time: int) -> None:
+        """Add decisions on a patient-month; `time` is the greatest recording time they rest on."""
+        for decision in out:
+            self.add(decision, one.tenant, one.patient, time)
+
+    def add(self, decision: Out, tenant: str, subject: str, time: int) -> None:
+        """Add one decision."""
+        identifier = event_id(decision.type, decision.ordinal)
+        event = {
+            "specversion": "1.0", "id": identifier, "source": SOURCE, "type": decision.type, "tenant": tenant,
+            "subject": subject, "time": utc_text(time), "datacontenttype": "application/json", "data": decision.data,
+        }  # fmt: skip
+        self.rows.append({"id": identifier, "type": decision.type, "tenant": tenant, "event": orjson.dumps(event)})
+
+    def save(self) -> None:
+        """Append what was added; numbers have no holes, since the writer holds the ledger's lock."""
+        first = next_number(self.connection, schema.outbox.c.sequence) if self.rows else 0
+        insert_all(self.connection, schema.outbox, [{"sequence": n, **row} for n, row in enumerate(self.rows, first)])
+        self.rows = []
+
+
+def sent(connection: Connection, after: int, types: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """Decisions in order after a position, each with its `sequence`."""
+    t = schema.outbox.c
+    wanted = list(types)
+    statement = select(t.sequence, t.event).where(t.sequence > after, *([t.type.in_(wanted)] if wanted else [])).order_by(t.sequence)
+    for sequence, event in connection.execute(statement.execution_options(yield_per=1000)):
+        yield {**orjson.loads(event), "sequence": sequence}

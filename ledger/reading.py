@@ -1,0 +1,108 @@
+"""What the ledger tells: lines, explanations, decisions, alerts, adjustments, dead letters. Nothing here writes."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Engine, RowMapping, select
+
+from domain.alerts import ALERT
+from domain.decide import Decision, decide
+from domain.explanation import explanation
+from domain.records import history
+from domain.rulebook import Rulebook
+from domain.settlement import ADJUSTMENT, GONE, PatientMonth, Row
+from ledger import registrations, schema
+from ledger.booking import conflicts_of
+from ledger.database import reading
+from ledger.errors import LedgerError
+from ledger.outbox import sent
+from ledger.workspace import Workspace
+
+ORDER: Final = ("tenant", "patient_id", "month", "program", "practitioner_id", "code", "date_of_service", "window_start")
+
+
+def lines(engine: Engine, tenant: str | None, month: str | None, patient: str | None) -> list[Row]:
+    """Current lines, filtered, sorted by tenant, patient, month, program, practitioner, code and date of service."""
+    t = schema.lines.c
+    wanted = [column == value for column, value in ((t.tenant, tenant), (t.month, month), (t.patient, patient)) if value is not None]
+    with reading(engine) as connection:
+        rows = connection.execute(select(t.row).where(t.status != GONE, *wanted))
+        found = [orjson.loads(row) for (row,) in rows]
+    return sorted(found, key=lambda row: tuple(row.get(name) or "" for name in ORDER))
+
+
+def decision_of(connection: Connection, rulebook: Rulebook, one: PatientMonth) -> Decision | None:
+    """The decision on a patient-month, made from the stored facts; None where nothing of the patient is known."""
+    patient = f"{one.tenant}/{one.patient}"
+    work = Workspace(connection)
+    work.load_patients([patient])
+    known = work.patients[patient]
+    if not known.facts and not known.months:
+        return None
+    earlier = work.earlier(patient, one.month)
+    work.load_months([one.key, *earlier])
+    facts = history(known.facts, work.months[one.key].facts, [work.months[k].facts for k in earlier], conflicts_of(connection, [patient]).get(patient, []))
+    return decide(facts, one.month, registrations.load(connection, one.tenant), rulebook)
+
+
+def explain(engine: Engine, rulebook: Rulebook, tenant: str, patient: str, month: str) -> Row:
+    """The reason tree of a patient-month; LedgerError for a patient of whom nothing is known."""
+    one = PatientMonth(tenant, patient, month)
+    with reading(engine) as connection:
+        decision = decision_of(connection, rulebook, one)
+        t = schema.lines.c
+        listed = [orjson.loads(row) for (row,) in connection.execute(select(t.row).where(t.month_key == one.key, t.status != GONE))]
+    if decision is None:
+        raise LedgerError("nothing is known of this patient in this tenant; check both ids, and that the patient's events were ingested")
+    return explanation(one, decision, sorted(listed, key=lambda row: tuple(row.get(n) or "" for n in ORDER)), rulebook)
+
+
+def events(engine: Engine, after: int) -> Iterator[Row]:
+    """All decisions after a position."""
+    with reading(engine) as connection:
+        yield from sent(connection, after)
+
+
+def alerts(engine: Engine) -> list[Row]:
+    """Alerts as their data with id, time and sequence."""
+    return [_told(event) for event in _of(engine, ALERT)]
+
+
+def adjustments(engine: Engine) -> list[Row]:
+    """Adjustments as their data with id, time and sequence."""
+    return [_told(event) for event in _of(engine, ADJUSTMENT)]
+
+
+def _of(engine: Engine, kind: str) -> list[Row]:
+    with reading(engine) as connection:
+        return list(sent(connection, 0, [kind]))
+
+
+def _told(event: Row) -> Row:
+    return {**event["data"], "id": event["id"], "time": event["time"], "sequence": event["sequence"]}
+
+
+def dead_letters(engine: Engine) -> list[Row]:
+    """Parked input, oldest first."""
+    t = schema.dead_letters
+    with reading(engine) as connection:
+        return [_letter(row) for row in connection.execute(select(t).order_by(t.c.seq)).mappings()]
+
+
+def _letter(row: RowMapping) -> Row:
+    letter = {name: row[name] for name in ("id", "reason", "message", "origin")}
+    raw: bytes = row["raw"]
+    try:
+        letter["raw"] = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        letter["raw_base64"] = b64encode(raw).decode("ascii")
+    return {**letter, "tenant": row["tenant"]}
+
+
+def known_months(connection: Connection) -> Iterator[Any]:
+    """Keys and facts of all patient documents."""
+    yield from connection.execute(select(schema.patients.c.key, schema.patients.c.facts).order_by(schema.patients.c.key))

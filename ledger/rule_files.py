@@ -1,0 +1,220 @@
+"""Rule files on disk: YAML and CSV read with their lines kept, so that every error says where.
+
+A directory holds `ruleset.yaml`, `sources.yaml`, `limits.yaml`, `prices.csv` and one YAML file a family. With `extends: DIR` in
+`ruleset.yaml` it lays its values over those of another directory: mappings are merged, lists (dated values) appended.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from domain.rulebook import Rulebook
+from domain.rulebook_compile import compile_rulebook
+from domain.rulebook_reader import Path as Way
+from domain.rulebook_reader import RuleError, spell
+
+PACKAGED: Final = Path(__file__).resolve().parent.parent / "domain" / "rules"
+_SHARED: Final = ("ruleset", "sources", "limits")
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_EXTENDS: Final = re.compile(r"^extends:[ \t]+(\S+)", re.MULTILINE)
+_DEEPEST: Final = 40
+
+
+class RuleFileError(ValueError):
+    """A rule file that cannot be followed; the text says `file:line: key: expected …, found …`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A value with the file and line it stands on; a mapping or list holds leaves."""
+
+    value: object
+    file: str
+    line: int
+
+    def plain(self) -> object:
+        """The value alone, as the rule document has it."""
+        if isinstance(self.value, dict):
+            return {key: part.plain() for key, part in self.value.items()}
+        if isinstance(self.value, list):
+            return [part.plain() for part in self.value]
+        return self.value
+
+    def nearest(self, way: Way) -> Leaf:
+        """The leaf a way leads to, or the last one on it that exists."""
+        inner: Leaf | None = None
+        if way and isinstance(self.value, dict):
+            inner = self.value.get(way[0])
+        elif way and isinstance(self.value, list):
+            inner = self.value[int(way[0])]
+        return inner.nearest(way[1:]) if inner else self
+
+    def over(self, base: Leaf) -> Leaf:
+        """This laid over a base: mappings merged, lists appended to the base's, anything else instead of it."""
+        if isinstance(self.value, dict) and isinstance(base.value, dict):
+            merged = {key: part.over(base.value[key]) if key in base.value else part for key, part in self.value.items()}
+            return replace(self, value=base.value | merged)
+        if isinstance(self.value, list) and isinstance(base.value, list):
+            return replace(self, value=base.value + self.value)
+        return self
+
+
+def load_rulebook(directory: Path) -> Rulebook:
+    """The rule set of a directory. Raises RuleFileError, whose text says file, line, key and what was expected."""
+    tree = _tree(directory)
+    document = _document(tree)
+    try:
+        return compile_rulebook(document)
+    except RuleError as error:
+        raise _located(tree, error) from None
+
+
+def load_document(directory: Path) -> dict[str, object]:
+    """The canonical document of a directory's rule set, not yet checked for meaning. Raises RuleFileError."""
+    return _document(_tree(directory))
+
+
+def packaged_fingerprint(directory: Path = PACKAGED) -> str:
+    """SHA-256 (hex) over the names and bytes of a rule set's files: says cheaply whether they are those of last time."""
+    total = sha256()
+    for folder in _chain(directory):
+        for file in _files(folder):
+            content = file.read_bytes()
+            total.update(f"{file.name}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()
+
+
+def _document(tree: Leaf) -> dict[str, object]:
+    plain = tree.plain()
+    return plain if isinstance(plain, dict) else {}
+
+
+def _located(tree: Leaf, error: RuleError) -> RuleFileError:
+    leaf = tree.nearest(error.path)
+    file, line = (leaf.file, leaf.line) if leaf is not tree else (tree.file, 1)
+    way = error.path[2:] if error.path[:1] == ("families",) else error.path[1:]
+    return RuleFileError(f"{file}:{line}: {spell(way)}: expected {error.expected}, found {error.found}")
+
+
+def _tree(directory: Path) -> Leaf:
+    return reduce(lambda base, folder: _folder(folder).over(base), _chain(directory)[1:], _folder(_chain(directory)[0]))
+
+
+def _chain(directory: Path) -> list[Path]:
+    """The directories of a rule set, the one extended by all others first."""
+    chain: list[Path] = []
+    following: Path | None = directory.resolve()
+    while following is not None:
+        if following in chain:
+            raise RuleFileError(f"{following.name}/ruleset.yaml:1: extends: expected another directory, found one that extends this one")
+        chain.append(following)
+        found = _EXTENDS.search(_read(following / "ruleset.yaml"))
+        following = (following / found.group(1)).resolve() if found else None
+    return chain[::-1]
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.iterdir() if file.suffix in {".yaml", ".csv"})
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise RuleFileError(f"{file}: the rule file cannot be read: {reason}") from None
+
+
+def _folder(directory: Path) -> Leaf:
+    """A directory as one tree; its families under their files' names."""
+    families: dict[str, Leaf] = {}
+    parts: dict[str, Leaf] = {}
+    for file in _files(directory):
+        if file.suffix == ".csv":
+            parts[file.stem] = _table(file)
+        elif file.stem in _SHARED:
+            parts[file.stem] = _yaml(file)
+        else:
+            families[file.stem] = _yaml(file)
+    ruleset = parts.get("ruleset")
+    if ruleset and isinstance(ruleset.value, dict):
+        ruleset.value.pop("extends", None)
+    return Leaf({"families": Leaf(families, str(directory), 1), **parts}, str(directory), 1)
+
+
+def _table(file: Path) -> Leaf:
+    """The rows of a CSV file, each a mapping by its header; empty cells are null, several sources stand with spaces between them."""
+    reader = csv.DictReader(StringIO(_read(file)), strict=True)
+    rows = []
+    for row in reader:
+        line = reader.line_num
+        if None in row or None in row.values():
+            raise RuleFileError(f"{file}:{line}: expected {len(reader.fieldnames or ())} cells, found another number of them")
+        cells = {key: Leaf(text or None, str(file), line) for key, text in row.items() if text or key != "to"}
+        sources = [Leaf(key, str(file), line) for key in (row.get("source") or "").split()]
+        rows.append(Leaf(cells | {"source": Leaf(sources, str(file), line)}, str(file), line))
+    return Leaf(rows, str(file), 1)
+
+
+def _yaml(file: Path) -> Leaf:
+    try:
+        node = yaml.compose(_read(file), Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RuleFileError(f"{file}:{line}: expected YAML, found {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise RuleFileError(f"{file}:1: expected YAML, found {error}") from None
+    return _Builder(file).leaf(node, 1, 0) if node else Leaf({}, str(file), 1)
+
+
+class _Builder:
+    """Leaves from the nodes of one YAML file. Dates, decimals and keys stay text as written."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = str(file)
+        self.seen: set[int] = set()
+
+    def leaf(self, node: yaml.Node, line: int, depth: int) -> Leaf:
+        """A node as a leaf on `line`, that of its key."""
+        if id(node) in self.seen or depth > _DEEPEST:
+            raise RuleFileError(f"{self.file}:{line}: expected values written out, found an alias or more than {_DEEPEST} levels")
+        self.seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            return Leaf(dict(self.pairs(node, depth)), self.file, line)
+        if isinstance(node, yaml.SequenceNode):
+            return Leaf([self.leaf(item, item.start_mark.line + 1, depth + 1) for item in node.value], self.file, line)
+        return Leaf(_scalar(node), self.file, line)
+
+    def pairs(self, node: yaml.MappingNode, depth: int) -> Iterator[tuple[str, Leaf]]:
+        """The keys and leaves of a mapping; a key that stands twice is refused."""
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise RuleFileError(f"{self.file}:{line}: expected a plain key, found a list or mapping as key")
+            if key.value in lines:
+                raise RuleFileError(f"{self.file}:{line}: {key.value}: expected each key once, found it on line {lines[key.value]} already")
+            lines[key.value] = line
+            yield key.value, self.leaf(value, line, depth + 1)
+
+
+_SCALARS: Final[dict[str, Callable[[str], object]]] = {
+    "tag:yaml.org,2002:int": lambda text: int(text) if re.fullmatch(r"-?(0|[1-9]\d{0,9})", text) else text,
+    "tag:yaml.org,2002:null": lambda _: None,
+    "tag:yaml.org,2002:bool": lambda text: {"true": True, "false": False}.get(text, text),
+}
+
+
+def _scalar(node: yaml.Node) -> object:
+    read = _SCALARS.get(node.tag)
+    return read(node.value) if read else node.value

@@ -1,0 +1,138 @@
+"""The documents one transaction works on: read once, changed in memory, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Table, bindparam, select
+
+from domain.calendar import shift_month
+from domain.records import DEVICE_MONTHS, Fact, Facts, add, months_of, remove
+from ledger import schema
+from ledger.database import chunks, upsert_all
+from ledger.marks import Cause
+from ledger.marks import Key as MonthKey
+
+
+class PatientDocument:
+    """A patient's lasting facts, the months there is anything of, and the sites and people they name."""
+
+    __slots__ = ("changed", "facts", "months", "references")
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.months: set[str] = set(document.pop("months", ()))
+        self.references: set[str] = set(document.pop("references", ()))
+        self.facts: Facts = document
+        self.changed = False
+
+    def row(self) -> bytes:
+        return orjson.dumps({**self.facts, "months": sorted(self.months), "references": sorted(self.references)})
+
+
+class MonthDocument:
+    """A month's entries and readings, and what deciding it remembers (`state`)."""
+
+    __slots__ = ("changed", "facts", "state")
+
+    def __init__(self, facts: Facts, state: dict[str, Any]) -> None:
+        self.facts = facts
+        self.state = state
+        self.changed = False
+
+
+class Workspace:
+    """Documents by key, loaded in bulk and saved together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.patients: dict[str, PatientDocument] = {}
+        self.months: dict[str, MonthDocument] = {}
+
+    def load_patients(self, keys: Iterable[str]) -> None:
+        """Have the documents of these patients at hand; unknown ones empty."""
+        missing = sorted(set(keys) - self.patients.keys())
+        found = {key: facts for key, facts in _rows(self.connection, schema.patients, missing)}
+        for key in missing:
+            self.patients[key] = PatientDocument(orjson.loads(found[key]) if key in found else {})
+
+    def load_months(self, keys: Iterable[str]) -> None:
+        """Have the documents of these patient-months at hand; unknown ones empty."""
+        missing = sorted(set(keys) - self.months.keys())
+        found = {key: (facts, state) for key, facts, state in _rows(self.connection, schema.months, missing)}
+        for key in missing:
+            facts, state = found.get(key, (b"{}", b"{}"))
+            self.months[key] = MonthDocument(orjson.loads(facts), orjson.loads(state))
+
+    def add_lasting(self, patient: str, kind: str, fact: Fact) -> None:
+        """Add a fact to a patient's document."""
+        document = self.patients[patient]
+        add(document.facts, kind, fact)
+        document.changed = True
+
+    def add_monthly(self, patient: str, month: str, kind: str, fact: Fact) -> None:
+        """Add a fact to a month's document, which then is one of the patient's months."""
+        document = self.months[f"{patient}/{month}"]
+        add(document.facts, kind, fact)
+        document.changed = True
+        self.know_month(patient, month)
+
+    def know_month(self, patient: str, month: str) -> None:
+        """Remember that there is something of this month."""
+        document = self.patients[patient]
+        if month not in document.months:
+            document.months.add(month)
+            document.changed = True
+
+    def remove(self, patient: str, kind: str, identity: str, low: int, high: int, *, monthly: bool) -> None:
+        """Take a fact out, wherever it stands."""
+        if not monthly:
+            remove(self.patients[patient].facts, kind, identity)
+            self.patients[patient].changed = True
+            return
+        for month in months_of(low, high):
+            document = self.months[f"{patient}/{month}"]
+            remove(document.facts, kind, identity)
+            document.changed = True
+
+    def earlier(self, patient: str, month: str) -> list[str]:
+        """Keys of the months whose readings may lie in a window that ends in the month."""
+        known = self.patients[patient].months
+        before = [shift_month(month, -by) for by in range(1, DEVICE_MONTHS + 1)]
+        return [f"{patient}/{m}" for m in before if m in known]
+
+    def expand(self, marks: Mapping[MonthKey, set[Cause]]) -> dict[MonthKey, set[Cause]]:
+        """Marks with `*` spelled out as all months there may be something of."""
+        self.load_patients({patient for patient, month in marks if month == "*"})
+        found: dict[MonthKey, set[Cause]] = {}
+        for (patient, month), causes in marks.items():
+            for one in self.all_months(patient) if month == "*" else (month,):
+                found.setdefault((patient, one), set()).update(causes)
+        return found
+
+    def all_months(self, patient: str) -> set[str]:
+        """The patient's months, and those in which a window of readings may still end."""
+        document = self.patients[patient]
+        if not document.facts.get("set_ups"):
+            return document.months
+        return {shift_month(month, by) for month in document.months for by in range(DEVICE_MONTHS + 1)}
+
+    def save(self) -> None:
+        """Write what changed."""
+        changed = [{"key": key, "facts": d.row()} for key, d in self.patients.items() if d.changed]
+        upsert_all(self.connection, schema.patients, changed)
+        months = [
+            {"key": key, "facts": orjson.dumps(d.facts), "state": orjson.dumps(d.state)}
+            for key, d in self.months.items()
+            if d.changed
+        ]
+        upsert_all(self.connection, schema.months, months)
+        for document in (*self.patients.values(), *self.months.values()):
+            document.changed = False
+
+
+def _rows(connection: Connection, table: Table, keys: list[str]) -> Iterable[Any]:
+    statement = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
+    for chunk in chunks(keys):
+        yield from connection.execute(statement, {"keys": chunk})

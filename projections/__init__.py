@@ -1,0 +1,1 @@
+"""What people and other systems read, each view with a version and a position of its own."""
