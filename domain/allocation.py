@@ -26,6 +26,9 @@ BILLED_VISIT: Final = "billed_visit"
 DOUBLE_BOOKED: Final = "performer_double_booked"
 OVERLAP: Final = "overlap"
 
+MARGIN: Final = 3
+"""Days around a month within which time that may fall into it in any zone lies whole."""
+
 REASONS: Final = (
     RETRACTED,
     INFERRED,
@@ -96,13 +99,15 @@ def allocate(history: History, month: str, registry: Registry, rulebook: Ruleboo
 
 
 class _Allocation:
-    __slots__ = ("active", "billed", "conflicts", "contexts", "history", "month", "registry", "rulebook", "tallies", "taken_until", "tracks")
+    __slots__ = ("active", "billed", "conflicts", "contexts", "first", "history", "last", "month", "registry", "rulebook", "tallies", "taken_until", "tracks")
 
     def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
         self.month = month
         self.registry = registry
         self.rulebook = rulebook
+        first, after = month_days(month)
+        self.first, self.last = first - MARGIN, after + MARGIN
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.contexts: dict[tuple[str, str, str, str], Context] = {}
         self.tracks: dict[tuple[str, str, str], str | None] = {}
@@ -130,7 +135,7 @@ class _Allocation:
                 role = roles[performer]
             else:
                 versions = people.get(performer)
-                person = versions.always() if versions else None
+                person = versions.during(self.first, self.last) if versions else None
                 role = roles[performer] = person.role if person else None
             if (
                 context is None
@@ -179,7 +184,7 @@ class _Allocation:
 
     def _quick_context(self, program: str, practitioner: str, site: str) -> Context | None:
         versions = self.registry.sites.get(site)
-        version = versions.always() if versions else None
+        version = versions.during(self.first, self.last) if versions else None
         return self._context(program, practitioner, zone(version.zone), self.month) if version else None
 
     def _context(self, program: str, practitioner: str, local: Zone, month: str) -> Context:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from domain.calendar import UTC, Zone, month_days, month_of
 from domain.facts import History, Reading, Registry, SetUp
 from domain.rulebook import DayCode, Devices, Program, Rulebook
-from domain.spans import AFTER, Span
+from domain.spans import AFTER
 from domain.standing import consent_runs, death_spans, enrollment_ends, known_set_ups, site_zone, stay_spans
 
 NEVER = 1 << 40
@@ -67,7 +67,7 @@ def owners(history: History) -> set[tuple[str, str]]:
 
 
 class _Counter:
-    __slots__ = ("bad", "history", "practitioner", "program", "registry", "rulebook")
+    __slots__ = ("counting", "history", "practitioner", "program", "registry", "rulebook")
 
     def __init__(self, history: History, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
@@ -75,7 +75,7 @@ class _Counter:
         self.practitioner = practitioner
         self.registry = registry
         self.rulebook = rulebook
-        self.bad: list[Span] = []
+        self.counting: dict[tuple[str, str, int], list[tuple[int, int, Reading]]] = {}
 
     def lines(self, month: str) -> Iterator[DeviceLine]:
         series = list(self._series())
@@ -138,25 +138,32 @@ class _Counter:
         rules = self._rules(last)
         if rules is None:
             return []
-        program = rules[0]
-        found: dict[int, Reading] = {}
-        for reading in sorted(r for r in self.history.readings if r.kind == one.kind and r.program == self.program):
-            if reading.at >= one.ended:
-                continue
-            local = self._zone(one.set_up.site, reading.at)
-            day = local.day(reading.at)
-            if first <= day <= last and day not in found and self._counts(reading.at, program, local):
-                found[day] = reading
-        return [Day(day, found[day]) for day in sorted(found)]
+        found: dict[int, Day] = {}
+        for at, day, reading in self._counting(one, rules[0]):
+            if first <= day <= last and at < one.ended and day not in found:
+                found[day] = Day(day, reading)
+        return list(found.values())
 
-    def _counts(self, at: int, program: Program, local: Zone) -> bool:
-        runs = consent_runs(self.history, program, self.practitioner, local, None)
-        lost = [
-            *enrollment_ends(self.history, self.program, self.practitioner),
-            *stay_spans(self.history, program.device_stays),
-            *death_spans(self.history),
-        ]
-        return any(run.start <= at < run.end for run in runs) and not any(start <= at < end for start, end in lost)
+    def _counting(self, one: Series, program: Program) -> list[tuple[int, int, Reading]]:
+        """The kind's readings in consent and not lost, in order, each with its local date."""
+        key = (one.kind, one.set_up.site, id(program))
+        if key not in self.counting:
+            local = self._zone(one.set_up.site, one.set_up.at)
+            runs = consent_runs(self.history, program, self.practitioner, local, None)
+            lost = [
+                *enrollment_ends(self.history, self.program, self.practitioner),
+                *stay_spans(self.history, program.device_stays),
+                *death_spans(self.history),
+            ]
+            self.counting[key] = [
+                (r.at, self._local_day(one.set_up.site, r.at), r)
+                for r in sorted(r for r in self.history.readings if r.kind == one.kind and r.program == self.program)
+                if any(run.start <= r.at < run.end for run in runs) and not any(start <= r.at < end for start, end in lost)
+            ]
+        return self.counting[key]
+
+    def _local_day(self, site: str, instant: int) -> int:
+        return self._zone(site, instant).day(instant)
 
     def _windows(self, one: Series, month: str) -> Iterator[DeviceLine]:
         for first, last in _windows_ending(one, month, self._length(one.first)):

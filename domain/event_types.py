@@ -22,6 +22,11 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _supervision(value: object) -> object:
+    """Null is the absent field here too, though the default is a word."""
+    return "general" if value is None else value
+
+
 Instant = Annotated[int, PlainValidator(parse_instant)]
 Day = Annotated[int, PlainValidator(parse_day)]
 Month = Annotated[str, AfterValidator(parse_month)]
@@ -117,7 +122,7 @@ class TimeLogged(Fact):
     activity: FreeText
     interactive: bool
     source: Literal["timer", "manual", "inferred"]
-    supervision: Literal["general", "direct"] = "general"
+    supervision: Annotated[Literal["general", "direct"], BeforeValidator(_supervision)] = "general"
 
 
 class ConditionRecorded(Fact):

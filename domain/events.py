@@ -28,7 +28,6 @@ class _Type(NamedTuple):
     """What is looked up once a type: `moments` are the fields that may not lie in the future of `time`."""
 
     parse: Callable[[object], Any]
-    optional: frozenset[str]
     moments: tuple[str, ...]
     check: Check | None
 
@@ -37,7 +36,6 @@ def _describe(model: type[Fact]) -> _Type:
     fields = model.model_fields
     return _Type(
         TypeAdapter(model).validator.validate_python,
-        frozenset(name for name, field in fields.items() if not field.is_required()),
         tuple(name for name in ("at", "start", "end") if name in fields),
         CHECKS.get(model),
     )
@@ -91,8 +89,6 @@ def _event(envelope: Envelope, data: Fact) -> Event:
 def _data(data: object, kind: _Type) -> Fact:
     if not isinstance(data, dict):
         raise Invalid("invalid_data", "data: must be an object with the fields of the event type; add it.")
-    if None in data.values():
-        data = {name: value for name, value in data.items() if value is not None or name not in kind.optional}
     try:
         fact: Fact = kind.parse(data)
     except ValidationError as error:

@@ -86,7 +86,7 @@ def _row_key(piece: Excluded) -> tuple[int, str, str]:
 def _unmet(one: ProgramDecision, rulebook: Rulebook, month: str) -> Iterator[Row]:
     day = month_days(month)[0]
     program = rulebook.at(day).programs[one.program]
-    if not one.in_force and one.tally.total:
+    if not one.in_force:
         yield _not_in_force(one.program, rulebook, month)
     requirements = {r.name: r for r in program.tracks[one.track].requirements}
     for name in one.unmet:
@@ -109,4 +109,8 @@ def _not_in_force(program: str, rulebook: Rulebook, month: str) -> Row:
     codes = sorted((t for t in rulebook.texts.values() if t.program == program), key=lambda t: (t.first_day, t.code))
     first = codes[0]
     spans = ", ".join(f"{t.code} from {iso(t.first_day)}" + (f" to {iso(t.last_day)}" if t.last_day else "") for t in codes)
-    return {"requirement": NOT_IN_FORCE, "text": f"no code of {program} for this time is in force in {month}: {spans}", "citation": first.citation}
+    return {
+        "requirement": NOT_IN_FORCE,
+        "text": f"no code of {program} for this time is in force in {month}: {spans}",
+        "citation": first.citation,
+    }

@@ -193,9 +193,11 @@ class Versions(NamedTuple, Generic[T]):
         index = bisect_right(self.starts, day) - 1
         return self.values[index] if index >= 0 else None
 
-    def always(self) -> T | None:
-        """The only version, where it has no first day; None where the date matters."""
-        return self.values[0] if self.starts == (ALWAYS,) else None
+    def during(self, first: int, last: int) -> T | None:
+        """The version that holds on all dates in `[first, last]`; None where it changes between them or begins later."""
+        index = bisect_right(self.starts, first) - 1
+        changes = index < 0 or (index + 1 < len(self.starts) and self.starts[index + 1] <= last)
+        return None if changes else self.values[index]
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ EAST: Final = 14 * 3600
 LOOK_BACK: Final = 2 * DAY
 MONTHLY: Final = frozenset({"entries", "readings"})
 DEVICE_MONTHS: Final = 2
+WINDOW: Final = 30 * DAY
 
 Facts = dict[str, list[Sequence[Any]]]
 Fact = tuple[Any, ...]
@@ -160,8 +161,8 @@ def months_of(low: int, high: int) -> tuple[str, ...]:
 def to_decide(placed: Placed, known: Iterable[str], devices: bool) -> set[str]:
     """The patient's months to decide again when the fact arrives or goes; `known` are those there is anything of."""
     if placed.reach == "span":
-        months = set(months_of(placed.low, placed.high))
-        return months | {shift_month(m, 1) for m in months} | {shift_month(m, 2) for m in months} if placed.kind == "readings" and devices else months
+        window = WINDOW if placed.kind == "readings" and devices else 0
+        return set(months_of(placed.low, placed.high + window))
     if placed.reach not in ("onward", "all"):
         return {placed.reach}
     known = set(known)

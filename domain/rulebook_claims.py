@@ -25,7 +25,7 @@ def claimed_codes(families: Iterable[FamilySource]) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for head in (code.head for family in families for code in family.codes()):
         if head.code in found:
-            head.place.fail(f"a code that {spell(found[head.code].path)} does not already claim", f"'{head.code}'")
+            head.place.fail(f"a code that {spell(found[head.code].path[1:])} does not already claim", f"'{head.code}'")
         found[head.code] = head.place
     return found
 
@@ -49,5 +49,5 @@ def _begin(values: Iterable[Dated[object]], latest: int) -> None:
     for value in values:
         first = value.versions[0].first
         if first > latest:
-            expected = f"a first version from {iso(latest)} or earlier (`absent: true` if nothing held)"
-            raise RuleError((*value.place.path, 0, "from"), expected, iso(first))
+            expected = f"a first version from {iso(latest)} or earlier"
+            raise RuleError((*value.place.path, 0, "from"), expected, f"{iso(first)}, which would hold for the days before it too")

@@ -70,6 +70,10 @@ class Shape(NamedTuple, Generic[T]):
     absent: Callable[[], T] | None = None
     ends: bool = False
 
+    def hint(self) -> str:
+        """How to say that nothing holds, where that may be said."""
+        return " (or `absent: true`)" if self.absent else ""
+
 
 class Citations(NamedTuple):
     """The sources a document knows (key -> how it is cited) and whether a proposed value may stand in it."""
@@ -105,10 +109,10 @@ def read_dated(place: Place, shape: Shape[T], citations: Citations, items: Itera
     if not drafts:
         place.fail("at least one dated value")
     for earlier, later in pairwise(drafts):
-        _follow(*earlier, *later)
+        _follow(*earlier, *later, shape)
     last_place, last = drafts[-1]
     if last.last and not shape.ends:
-        last_place.fail("no end: say what holds afterwards (or `absent: true`)", f"an end on {iso(last.last)}")
+        last_place.fail("no end: say what holds afterwards" + shape.hint(), f"an end on {iso(last.last)}")
     starts = [draft.first for _, draft in drafts[1:]]
     lasts = [*(start - 1 for start in starts), last.last or FOREVER]
     return Dated(place, tuple(draft._replace(last=end) for (_, draft), end in zip(drafts, lasts, strict=True)))
@@ -116,7 +120,7 @@ def read_dated(place: Place, shape: Shape[T], citations: Citations, items: Itera
 
 def _draft(item: Place, shape: Shape[T], citations: Citations) -> tuple[Place, Version[T]]:
     """One version; `last` is 0 where no `to` is written."""
-    absent = shape.absent if "absent" in item.parts() else None
+    absent = shape.absent if isinstance(item.value, Mapping) and "absent" in item.value else None
     required, optional = (("absent",), ()) if absent else (shape.keys, shape.optional)
     fields = item.fields(("from", *required, *EVIDENCE), ("to", "note", *optional))
     first = fields["from"].day()
@@ -129,7 +133,7 @@ def _draft(item: Place, shape: Shape[T], citations: Citations) -> tuple[Place, V
     return item, Version(first, last, absent() if absent else shape.read(fields), sources)
 
 
-def _follow(place: Place, earlier: Version[T], following: Place, version: Version[T]) -> None:
+def _follow(place: Place, earlier: Version[T], following: Place, version: Version[T], shape: Shape[T]) -> None:
     """Refuse a version out of order, one that overlaps the version before it, and a gap between the two."""
     if version.first < earlier.first:
         raise RuleError((*following.path, "from"), f"a date after {iso(earlier.first)}: dated values stand in order", iso(version.first))
@@ -141,7 +145,7 @@ def _follow(place: Place, earlier: Version[T], following: Place, version: Versio
             f"{iso(version.first)} ({_index(following)})",
         )
     if earlier.last and version.first > earlier.last + 1:
-        expected = f"a version from {iso(earlier.last + 1)} to {iso(version.first - 1)} (or `absent: true` for these days)"
+        expected = f"a version from {iso(earlier.last + 1)} to {iso(version.first - 1)}" + shape.hint()
         raise RuleError((*following.path, "from"), expected, f"a gap before {iso(version.first)}")
 
 

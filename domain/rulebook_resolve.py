@@ -80,7 +80,7 @@ def _bases(sources: list[TimeSource], day: Day) -> tuple[TimeCode, ...]:
     for source in sources:
         code, minutes = source.head.code, source.minutes.at(day.day)
         if minutes in claimed:
-            _both(source.head, day, f"a threshold of its own beside the base {claimed[minutes]}", f"{minutes} minutes for both")
+            _both(source.head, day, f"a threshold of its own beside the base {claimed[minutes]}", f"{code} at the same {minutes} minutes")
         claimed[minutes] = code
     return tuple(sorted((_time_code(source, day) for source in sources), key=lambda base: base.seconds))
 

@@ -41,7 +41,8 @@ class Acceptance:
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
         causes = self._bury(events)
-        killed = [e for e in arrivals.stored_events(self.connection, causes, self.vocabulary) if e.identity not in {n.identity for n in events if n.tenant == e.tenant}]
+        arriving = {(e.tenant, e.identity) for e in events} if causes else set()
+        killed = arrivals.stored_events(self.connection, causes.keys() - arriving, self.vocabulary)
         dead = arrivals.dead_identities(self.connection, events)
         self._note_immune(events, killed, causes)
         gone = [one for e in killed if (one := _locate(e)) is not None]
@@ -94,7 +95,7 @@ class Acceptance:
                 for month in months_of(one.placed.low, one.placed.high):
                     self.work.know_month(one.patient, month)
         self._mark(one, [one.event])
-        return None if dead else _busy(one)
+        return None if dead else booking_of(one)
 
     def _mark(self, one: Located, causes: Iterable[Event]) -> None:
         document = self.work.patients[one.patient]
@@ -108,7 +109,7 @@ class Acceptance:
             self._mark(one, by)
             placed = one.placed
             self.work.remove(one.patient, placed.kind, one.event.identity, placed.low, placed.high, monthly=placed.kind in MONTHLY)
-            booked = _busy(one)
+            booked = booking_of(one)
             if booked is not None:
                 key = (one.event.tenant, booked.performer, booked.start, booked.identity)
                 for patient, low, high in booking.unbook(self.connection, [key]):
@@ -167,7 +168,7 @@ def _locate(event: Event) -> Located | None:
     return Located(event, placed, f"{event.tenant}/{event.subject}") if placed is not None else None
 
 
-def _busy(one: Located) -> Busy | None:
+def booking_of(one: Located) -> Busy | None:
     """The booking a fact makes: time that is not inferred, and visits."""
     fact, kind = one.placed.fact, one.placed.kind
     if kind == "entries" and fact.source != "inferred":

@@ -15,6 +15,7 @@ from domain.vocabulary import Vocabulary
 from ledger import schema
 from ledger.codec import LARGEST, decode
 from ledger.database import chunks, insert_all, insert_new
+from ledger.trusted import reread
 
 Input = tuple[str, bytes]
 REUSED = "another event of this tenant and source has this id with other content; give the corrected event an id of its own and name this one in `replaces`"
@@ -115,7 +116,7 @@ def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     rows = [
         {
             "seq": seq, "tenant": a.event.tenant, "source": a.event.source, "id": a.event.id, "type": a.event.type,
-            "subject": a.event.subject, "time": a.event.time, "digest": a.digest, "raw": a.raw,
+            "subject": a.event.subject, "time": a.event.time, "replaces": a.event.replaces, "digest": a.digest, "raw": a.raw,
         }
         for seq, a in enumerate(arrivals, first)
     ]  # fmt: skip
@@ -175,5 +176,5 @@ def stored_events(connection: Connection, wanted: Iterable[tuple[str, str]], voc
         source, _, identifier = identity.partition("\t")
         raw = connection.execute(select(t.raw).where(t.tenant == tenant, t.source == source, t.id == identifier)).scalar()
         if raw is not None:
-            found.append(decode(raw, vocabulary))
+            found.append(reread(raw, vocabulary.tracks))
     return found

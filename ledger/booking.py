@@ -71,13 +71,18 @@ def _recorded(connection: Connection, tenant: str, performer: str, cluster: list
 
 
 def _clashes(new: list[Busy], recorded: list[Busy]) -> Iterator[Clash]:
-    """Sweep over the starts; only bookings that still run can meet the next."""
+    """Clashes in which a new booking has a part."""
     fresh = {b.identity for b in new}
+    return (clash for clash in sweep(sorted([*new, *recorded])) if clash.one.identity in fresh or clash.other.identity in fresh)
+
+
+def sweep(bookings: Iterable[Busy]) -> Iterator[Clash]:
+    """All clashes among one performer's bookings, which come in order of start."""
     running: list[Busy] = []
-    for booking in sorted([*new, *recorded]):
+    for booking in bookings:
         running = [b for b in running if b.end > booking.start]
         for other in running:
-            if other.patient != booking.patient and (booking.identity in fresh or other.identity in fresh):
+            if other.patient != booking.patient:
                 yield Clash(other, booking, booking.start, min(booking.end, other.end))
         running.append(booking)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, inspect, text
+from sqlalchemy import Connection, Dialect, Engine, Table, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -89,35 +91,58 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
-def insert_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+Rows = Sequence[Mapping[str, Any]]
+
+
+def insert_all(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows, if any."""
-    if rows:
-        connection.execute(table.insert(), rows)
+    _bulk(connection, table, rows, "insert")
 
 
-def upsert_all(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def upsert_all(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows, those with a known primary key in place of the old."""
-    if rows:
-        connection.execute(_upsert(connection, table), rows)
+    _bulk(connection, table, rows, "upsert")
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert those rows whose primary key is not there yet."""
-    if rows:
-        connection.execute(_dialect_insert(connection, table).on_conflict_do_nothing(), rows)
+    _bulk(connection, table, rows, "ignore")
 
 
-def _upsert(connection: Connection, table: Table) -> Any:
+def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
+    """Hand many rows to the driver at once: the statement is spelled once, and rows are not looked at one by one on the way."""
+    if not rows:
+        return
+    text_of, names = _spelled(connection.dialect, table, mode)
+    if names is None:
+        connection.exec_driver_sql(text_of, list(rows))  # type: ignore[arg-type]
+    else:
+        pick = itemgetter(*names) if len(names) > 1 else (lambda row: (row[names[0]],))
+        connection.exec_driver_sql(text_of, [pick(row) for row in rows])
+
+
+@lru_cache(maxsize=128)
+def _spelled(dialect: Dialect, table: Table, mode: str) -> tuple[str, tuple[str, ...] | None]:
+    """The statement as the driver takes it, and the order of its parameters where they go by position."""
+    statement = table.insert() if mode == "insert" else _on_conflict(dialect, table, mode)
+    compiled = statement.compile(dialect=dialect, column_keys=[column.name for column in table.columns])
+    return str(compiled), tuple(compiled.positiontup) if compiled.positional else None
+
+
+def _on_conflict(dialect: Dialect, table: Table, mode: str) -> Any:
+    statement = _dialect_insert(dialect)(table)
+    if mode == "ignore":
+        return statement.on_conflict_do_nothing()
     keys = [column.name for column in table.primary_key]
-    statement = _dialect_insert(connection, table)
-    return statement.on_conflict_do_update(index_elements=keys, set_={c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys})
+    kept = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=kept)
 
 
-def _dialect_insert(connection: Connection, table: Table) -> Any:
-    if connection.dialect.name == "postgresql":
+def _dialect_insert(dialect: Dialect) -> Any:
+    if dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as postgres_insert
 
-        return postgres_insert(table)
+        return postgres_insert
     from sqlalchemy.dialects.sqlite import insert
 
-    return insert(table)
+    return insert

@@ -100,14 +100,17 @@ def _document(tree: Leaf) -> dict[str, object]:
 
 
 def _located(tree: Leaf, error: RuleError) -> RuleFileError:
+    """The error with its file and line; the way begins inside the file."""
     leaf = tree.nearest(error.path)
-    file, line = (leaf.file, leaf.line) if leaf is not tree else (tree.file, 1)
-    way = error.path[2:] if error.path[:1] == ("families",) else error.path[1:]
-    return RuleFileError(f"{file}:{line}: {spell(way)}: expected {error.expected}, found {error.found}")
+    start = 0 if leaf is tree else {"families": 2, "prices": 0}.get(str(error.path[0]), 1)
+    key = spell(error.path[start:]) if len(error.path) > start else "the file"
+    return RuleFileError(f"{leaf.file}:{leaf.line}: {key}: expected {error.expected}, found {error.found}")
 
 
 def _tree(directory: Path) -> Leaf:
-    return reduce(lambda base, folder: _folder(folder).over(base), _chain(directory)[1:], _folder(_chain(directory)[0]))
+    """The rule set of a directory as one tree, laid over those it extends."""
+    first, *others = (_folder(folder) for folder in _chain(directory))
+    return reduce(lambda base, overlay: overlay.over(base), others, first)
 
 
 def _chain(directory: Path) -> list[Path]:
@@ -116,7 +119,7 @@ def _chain(directory: Path) -> list[Path]:
     following: Path | None = directory.resolve()
     while following is not None:
         if following in chain:
-            raise RuleFileError(f"{following.name}/ruleset.yaml:1: extends: expected another directory, found one that extends this one")
+            raise RuleFileError(f"{following}/ruleset.yaml:1: extends: expected another directory, found one that extends this one")
         chain.append(following)
         found = _EXTENDS.search(_read(following / "ruleset.yaml"))
         following = (following / found.group(1)).resolve() if found else None
@@ -129,10 +132,10 @@ def _files(directory: Path) -> list[Path]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise RuleFileError(f"{file}: the rule file cannot be read: {reason}") from None
+        raise RuleFileError(f"{file}:1: expected a file that can be read, found: {reason}") from None
 
 
 def _folder(directory: Path) -> Leaf:
@@ -146,24 +149,27 @@ def _folder(directory: Path) -> Leaf:
             parts[file.stem] = _yaml(file)
         else:
             families[file.stem] = _yaml(file)
-    ruleset = parts.get("ruleset")
-    if ruleset and isinstance(ruleset.value, dict):
-        ruleset.value.pop("extends", None)
-    return Leaf({"families": Leaf(families, str(directory), 1), **parts}, str(directory), 1)
+    ruleset = parts["ruleset"].value
+    if isinstance(ruleset, dict):
+        ruleset.pop("extends", None)
+    return Leaf({**parts, "families": Leaf(families, str(directory), 1)}, str(directory), 1)
 
 
 def _table(file: Path) -> Leaf:
     """The rows of a CSV file, each a mapping by its header; empty cells are null, several sources stand with spaces between them."""
     reader = csv.DictReader(StringIO(_read(file)), strict=True)
-    rows = []
-    for row in reader:
-        line = reader.line_num
-        if None in row or None in row.values():
-            raise RuleFileError(f"{file}:{line}: expected {len(reader.fieldnames or ())} cells, found another number of them")
-        cells = {key: Leaf(text or None, str(file), line) for key, text in row.items() if text or key != "to"}
-        sources = [Leaf(key, str(file), line) for key in (row.get("source") or "").split()]
-        rows.append(Leaf(cells | {"source": Leaf(sources, str(file), line)}, str(file), line))
-    return Leaf(rows, str(file), 1)
+    try:
+        return Leaf([_row(row, str(file), reader.line_num) for row in reader], str(file), 1)
+    except csv.Error as error:
+        raise RuleFileError(f"{file}:{reader.line_num}: expected a table in CSV, found: {error}") from None
+
+
+def _row(row: dict[str, str], file: str, line: int) -> Leaf:
+    if None in row or None in row.values():
+        raise RuleFileError(f"{file}:{line}: expected as many cells as the header has, found another number of them")
+    cells = {key: Leaf(text or None, file, line) for key, text in row.items() if text or key != "to"}
+    sources = [Leaf(key, file, line) for key in row.get("source", "").split()]
+    return Leaf(cells | {"source": Leaf(sources, file, line)}, file, line)
 
 
 def _yaml(file: Path) -> Leaf:

@@ -32,7 +32,7 @@ rule_sets = Table("rule_sets", metadata, _text("digest", primary=True), _text("i
 events = Table(
     "events", metadata,
     _number("seq", primary=True), _text("tenant"), _text("source"), _text("id"), _text("type"), _text("subject"),
-    _number("time"), Column("digest", LargeBinary, nullable=False), _document("raw"),
+    _number("time"), _text("replaces", null=True), Column("digest", LargeBinary, nullable=False), _document("raw"),
     UniqueConstraint("tenant", "source", "id", name="events_identity"),
     Index("events_subject", "tenant", "subject"),
 )  # fmt: skip
@@ -104,7 +104,7 @@ lines = Table(
     _text("line_id", primary=True), _text("month_key"), _text("tenant"), _text("patient"), _text("month"), _text("program"),
     _text("practitioner"), _text("code"), _number("window", null=True), _text("status"), _number("revision"), _document("row"),
     _number("closed_units"), _number("closed_cents"), _text("closed_site", null=True), _number("adjusted_units"), _number("adjusted_cents"),
-    Index("lines_month_key", "month_key"), Index("lines_month", "tenant", "month"),
+    Index("lines_month_key", "month_key"), Index("lines_month", "tenant", "month"), Index("lines_patient", "tenant", "patient"),
 )  # fmt: skip
 
 outbox = Table(

@@ -19,12 +19,13 @@ Relation = tuple[str, str]
 
 ZONES = ["America/New_York", "America/Chicago", "America/Phoenix", "Pacific/Auckland", "UTC", "America/St_Johns"]
 MONTHS = ["2022-12", "2023-01", "2024-03", "2025-12", "2026-01", "2026-02", "2026-03", "2026-04", "2026-11"]
-PROGRAMS = ["CPM", "CPM", "CCM", "CCM", "CCM", "PCM", "RPM", "RPM", "RTM", "RTM", "BHI"]
+PROGRAMS = ["CPM", "CPM", "CCM", "CCM", "CCM", "PCM", "PCM", "RPM", "RPM", "RTM", "RTM", "BHI"]
 RIVALS = {"RPM": ["RTM", "RPM"], "RTM": ["RPM", "CPM"], "CCM": ["CCM", "PCM"], "PCM": ["CCM", "CPM"], "CPM": ["CCM", "CPM"], "BHI": ["CPM"]}
 BILLING = ["physician", "np", "pa", "cns", "cnm"]
-STAFF = ["rn", "rn", "lpn", "ma", "pharmacist", "csw", "clinical_psychologist", "chw", "pt", "slp", "other", "np"]
+STAFF = ["rn", "rn", "lpn", "ma", "pharmacist", "csw", "rn", "ma", "clinical_psychologist", "chw", "pt", "slp", "other", "np"]
 KINDS = {"RPM": ["physiologic"], "RTM": ["respiratory", "musculoskeletal", "cbt"]}
-THRESHOLDS = [600, 1200, 1800, 2400, 2700, 3600]
+THRESHOLDS = [600, 1200, 1800, 2400, 2700, 3600, 5400, 6300, 7200]
+LONGEST = 3700
 LENGTHS = [1, 60, 300, 599, 600, 601, 900, 1199, 1200, 1201, 1799, 1800, 1801, 2400]
 OFFSETS = [-1800, -1200, -600, -60, -1, 0, 0, 1, 60, 300, 600, 1199, 1800, 86400, 172800]
 LAGS = [0, 0, 0, 60, 60, 3600, 259200, -60, -300]
@@ -111,6 +112,8 @@ class Story:
         self.doctors: list[str] = []
         self.staff: list[str] = []
         self.clusters: list[int] = []
+        self.shift = 0
+        self.calm = 1
 
     def tell(self, closes: bool) -> list[Event]:
         """The whole history, with some events twice."""
@@ -130,13 +133,17 @@ class Story:
         """True in so many of a hundred cases; False is the simplest."""
         return self.choose.integer(1, 100) > 100 - percent
 
-    def add(self, kind: str, subject: str, moments: dict[str, int] | None = None, **data: Any) -> Event:
+    def rarely(self, percent: int) -> bool:
+        """As `chance`, but four times as rare while a calm patient is told of, whose time mostly counts."""
+        return self.choose.integer(1, 100 * self.calm) > 100 * self.calm - percent
+
+    def add(self, kind: str, subject: str, moments: dict[str, int] | None = None, /, **data: Any) -> Event:
         """Append an event recorded about when the last of its moments happened (at most 5 minutes before)."""
         number, happened = len(self.events), moments or {}
         time = max(happened.values(), default=local("UTC", "2020-06-01")) + self.choose.pick(LAGS)
         zone = ZONES[number % len(ZONES)]
         texts = {key: stamp(second, number % 6, zone) for key, second in happened.items()}
-        event = {"specversion": "1.0", "id": f"e{number}", "source": ("/ehr/a", "/ehr/b")[number % 2], "type": f"care.{kind}.v1"}
+        event: Event = {"specversion": "1.0", "id": f"e{number}", "source": ("/ehr/a", "/ehr/b")[number % 2], "type": f"care.{kind}.v1"}
         event |= {"tenant": self.tenant, "subject": subject, "time": stamp(time, 0, "UTC"), "data": {**data, **texts}}
         self.events.append(event)
         return event
@@ -152,7 +159,7 @@ class Story:
 
     def around(self) -> int:
         """An instant near a cluster."""
-        return self.choose.pick(self.clusters) + self.choose.pick(OFFSETS)
+        return self.choose.pick(self.clusters) + self.shift + self.choose.pick(OFFSETS)
 
     def site(self) -> str:
         """One of the sites."""
@@ -201,18 +208,19 @@ class Story:
 
     def patient(self, name: str) -> None:
         """A patient with one to three programs, rivals among them, and what befalls the patient."""
+        self.calm = self.choose.pick([1, 4, 4])
+        self.shift = self.choose.pick([0, 0, 4 * 3600, -5 * 3600, 4 * DAY])
         program = self.choose.pick(PROGRAMS)
-        relations = [(program, self.choose.pick(self.doctors))]
-        for _ in range(self.choose.integer(0, 2)):
-            relations.append((self.choose.pick([*RIVALS[program], *PROGRAMS[::3]]), self.choose.pick(self.doctors)))
+        programs = [program, *(self.choose.pick([*RIVALS[program], *PROGRAMS[::3]]) for _ in range(self.choose.integer(0, 2)))]
+        relations = [(program, self.choose.pick(self.doctors)) for program in programs]
         self.conditions(name)
         for relation in dict.fromkeys(relations):
             self.relation(name, relation)
-        if self.chance(15):
+        if self.rarely(40):
             self.stay(name)
-        for _ in range(int(self.chance(8)) + int(self.chance(4))):
+        for _ in range(int(self.rarely(8)) + int(self.rarely(4))):
             self.add("patient.died", name, {"at": self.around()})
-        if self.chance(25):
+        if self.rarely(25):
             self.visit(name, self.choose.pick(self.doctors), self.around(), self.choose.pick(["other", "em", "cpm_initial"]))
 
     def relation(self, patient: str, relation: Relation) -> None:
@@ -225,7 +233,7 @@ class Story:
             self.initial_visit(patient, doctor, self.choose.pick(["em", "em", "awv", "ippe"]))
         elif program == "CPM":
             self.initial_visit(patient, doctor, "cpm_initial")
-        if program in {"CCM", "PCM"} and not self.chance(8):
+        if program in {"CCM", "PCM"} and not self.rarely(8):
             border = self.choose.pick([self.before(9), self.before(9), self.around()])
             self.add("plan.recorded", patient, {"at": border}, **who)
         if program in KINDS and self.chance(60):
@@ -238,12 +246,12 @@ class Story:
 
     def consents(self, patient: str, who: dict[str, str]) -> None:
         """A consent long before or in the thick of it; perhaps a renewal, a revocation, a new consent."""
-        at = self.around() if self.chance(15) else self.before(self.choose.pick([15, 40, 366, 400]))
-        if not self.chance(4):
+        at = self.around() if self.rarely(15) else self.before(self.choose.pick([15, 40, 366, 400]))
+        if not self.rarely(4):
             self.add("consent.given", patient, {"at": at}, **who, form="verbal", obtained_by="st-a")
         if self.chance(10):
             self.add("consent.given", patient, {"at": self.choose.pick([at, self.before(5)])}, **who, form="written")
-        if self.chance(20):
+        if self.rarely(20):
             revoked = self.choose.pick([self.around(), self.around(), self.before(3)])
             self.add("consent.revoked", patient, {"at": revoked}, **who)
             if self.chance(60):
@@ -255,13 +263,13 @@ class Story:
     def enrolments(self, patient: str, who: dict[str, str]) -> None:
         """None, a start with a track, several that compete, an end, a stray end, a new start."""
         tracks = {"CCM": ["staff", "practitioner", "complex"], "PCM": ["staff", "practitioner"]}.get(who["program"], [])
-        for _ in range(int(self.chance(60)) + int(self.chance(12))):
+        for _ in range(int(self.chance(60)) + int(self.rarely(12))):
             track = {"track": self.choose.pick(tracks)} if tracks and self.chance(75) else {}
             at = self.choose.pick([self.before(12), self.before(12), self.around()])
             self.add("enrollment.started", patient, {"at": at}, **who, site_id=self.site(), **track)
             if track.get("track") == "complex" and self.chance(80):
                 self.decision_making(patient, who["practitioner_id"])
-        if self.chance(15):
+        if self.rarely(15):
             at = self.around()
             self.add("enrollment.ended", patient, {"at": at}, **who, reason="moved")
             if self.chance(60):
@@ -278,7 +286,7 @@ class Story:
     def conditions(self, patient: str) -> None:
         """Conditions for all programs, some of them not quite enough."""
         border = self.first - timedelta(days=self.choose.pick([91, 80, 83, 92, 400]))
-        onset = {} if self.chance(8) else {"onset": border.isoformat()}
+        onset = {} if self.rarely(8) else {"onset": border.isoformat()}
         wanted: list[tuple[str, str, dict[str, Any]]] = [
             ("M54.50", "chronic_pain", onset),
             ("I10", "chronic", {}),
@@ -288,7 +296,7 @@ class Story:
             ("F32.9", "behavioral", {}),
         ]
         for code, category, extra in wanted:
-            if not self.chance(10):
+            if not self.rarely(10):
                 self.add("condition.recorded", patient, {"at": self.before(20)}, icd10=code, category=category, **extra)
 
     def expected(self, months: int) -> dict[str, int]:
@@ -299,7 +307,7 @@ class Story:
 
     def initial_visit(self, patient: str, doctor: str, kind: str) -> None:
         """The visit a program asks for, before the month or in the thick of it, sometimes too early; sometimes two that compete."""
-        for _ in range(1 + int(self.chance(15))):
+        for _ in range(1 + int(self.rarely(15))):
             long_ago = self.before(self.choose.pick([15, 40, 381, 405, 406, 766]))
             self.visit(patient, doctor, self.choose.pick([long_ago, long_ago, self.before(20), self.around()]), kind)
 
@@ -307,7 +315,7 @@ class Story:
         """A visit that qualifies or nearly does."""
         length = self.choose.pick([1800, 1800, 1920, 2700, 1799])
         near = {"modality": "in_person", "setting": "clinical"}
-        if self.chance(10):
+        if self.rarely(10):
             near |= self.choose.pick([{"modality": "video"}, {"setting": "home"}, {"modality": "audio", "setting": "snf"}])
         who = {"practitioner_id": doctor, "site_id": self.site()}
         moments = {"start": start, "end": start + length}
@@ -337,24 +345,25 @@ class Story:
     def times(self, patient: str, relation: Relation) -> None:
         """Entries that overlap, touch, cross borders, and often add up to a threshold, or to one second less or more."""
         total, start = 0, self.around()
-        for _ in range(self.choose.integer(1, 6)):
+        for _ in range(self.choose.pick([1, 1, 2, 3, 4, 6])):
             length = self.choose.pick(LENGTHS)
-            if self.chance(50):
-                aims = [aim + more - total for aim in THRESHOLDS for more in (0, -1, 1) if 0 < aim + more - total <= 2400]
+            if self.chance(65):
+                aims = [aim + more - total for aim in THRESHOLDS for more in (0, 0, -1, 1) if 0 < aim + more - total <= LONGEST]
                 length = self.choose.pick(aims or LENGTHS)
             self.entry(patient, relation, start, length)
             total += length
-            start = self.choose.pick([start + length, start + length, start + length, start, start + length // 2, self.around()])
+            elsewhere = self.choose.pick([start, start + length // 2, self.around()])
+            start = elsewhere if self.rarely(60) else start + length
 
     def entry(self, patient: str, relation: Relation, start: int, length: int) -> Event:
         """One time entry, mostly by someone who may do it."""
         program, doctor = relation
-        own = 85 if program == "CPM" else 45
-        performer = doctor if self.chance(own) else self.choose.pick([*self.staff, *self.staff, *self.doctors])
+        own = program == "CPM" or self.chance(50)
+        performer = doctor if own and not self.rarely(12) else self.choose.pick([*self.staff, *self.staff, *self.doctors])
         extra = {"supervision": self.choose.pick(["direct", "general"])} if self.chance(20) else {}
         who = {"program": program, "practitioner_id": doctor, "performer_id": performer, "site_id": self.site()}
-        source = self.choose.pick(["timer", "timer", "timer", "manual", "manual", "inferred"]) if self.chance(30) else "timer"
-        rest = {"activity": "care_coordination", "interactive": not self.chance(25), "source": source, **extra}
+        source = self.choose.pick(["timer", "timer", "timer", "manual", "manual", "inferred"]) if self.rarely(40) else "timer"
+        rest = {"activity": "care_coordination", "interactive": not self.chance(30), "source": source, **extra}
         return self.add("time.logged", patient, {"start": start, "end": start + length}, **who, **rest)
 
     # --- corrections

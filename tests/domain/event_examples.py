@@ -39,7 +39,7 @@ EXAMPLES: dict[str, Json] = {
     "care.event.retracted.v1": {"id": "e-0", "source": "/ehr/south", "reason": "entered in error"},
 }  # fmt: skip
 
-OPTIONAL = {
+OPTIONAL: dict[str, Json] = {
     "care.site.registered.v1": {"valid_from": None},
     "care.practitioner.registered.v1": {"npi": None, "employment": None, "valid_from": None},
     "care.enrollment.started.v1": {"track": "staff"},

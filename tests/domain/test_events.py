@@ -111,7 +111,11 @@ def test_the_longest_ids_are_taken() -> None:
 
 
 def test_unknown_extensions_are_ignored() -> None:
-    extensions = {"traceparent": "00-ab", "n": [2**63 - 1, -(2**63), 1.5, True, None, {"deep": {}}], "datacontenttype": "application/json"}
+    extensions: Json = {
+        "traceparent": "00-ab",
+        "n": [2**63 - 1, -(2**63), 1.5, True, None, {"deep": {}}],
+        "datacontenttype": "application/json",
+    }
     assert accepted(an_event(**extensions)) == accepted(an_event())
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from tests.oracle import gates, money
-from tests.oracle.clock import FOREVER, days_later, first_instant, local_date, month_of
+from tests.oracle.clock import FOREVER, days_later, first_instant, month_of
 from tests.oracle.facts import Fact, Identity, Patient, Tenant
 from tests.oracle.lines import Line
 from tests.oracle.rulebook import FULL_DAYS, FULL_WINDOW, SET_UP, SHORT_DAYS, SHORT_WINDOW, TWO_DAYS_FROM, in_force
@@ -130,13 +130,13 @@ def _window_code(kind: str, count: int, last: date) -> str | None:
 
 
 def set_up_line(tenant: Tenant, patient: Patient, episode: list[Chain]) -> Iterator[Found]:
-    """The one set-up line of an episode, from the first window of any kind that reached its days."""
+    """The one set-up line of an episode, from the first window of any kind that reached its days; `days` are those reached by then."""
     reached = []
     for chain in episode:
         window = [day for day in reading_days(tenant, patient, chain) if chain.start <= day <= days_later(chain.start, 29)]
         for number, day in enumerate(window, 1):
             if number >= (SHORT_DAYS if day >= TWO_DAYS_FROM else FULL_DAYS):
-                reached.append((day, chain.order, chain, len(window)))
+                reached.append((day, chain.order, chain, number))
                 break
     if reached:
         day, _, chain, count = min(reached, key=lambda found: found[:2])

@@ -39,7 +39,7 @@ class Patient:
     entries: list[Fact] = field(default_factory=list)
     memory: dict[Any, Any] = field(default_factory=dict)
 
-    def of(self, kind: str, **wanted: str) -> list[Fact]:
+    def of(self, kind: str, /, **wanted: str) -> list[Fact]:
         """The living facts of a type whose data has these values."""
         found = self.facts.get(kind, [])
         return [fact for fact in found if all(fact.data.get(key) == value for key, value in wanted.items())]

@@ -10,7 +10,7 @@ from tests.oracle.facts import Tenant
 from tests.oracle.rulebook import AT_MOST
 
 HERE = Path(__file__).parent
-FACILITY = frozenset("02 19 21 22 23 24 26 31 34 41 42 51 52 53 56 61".split())
+FACILITY = frozenset(["02", "19", "21", "22", "23", "24", "26", "31", "34", "41", "42", "51", "52", "53", "56", "61"])
 
 
 @cache

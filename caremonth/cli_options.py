@@ -1,0 +1,67 @@
+"""Options that every command knows, and how months and instants are written on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import typer
+
+DATABASE: Final = "sqlite:///caremonth.db"
+_VALUED: Final = ("--db", "--rules", "--sync")
+_FLAGS: Final = ("--json",)
+_MONTH: Final = re.compile(r"(?:20\d\d|2100)-(?:0[1-9]|1[0-2])", re.ASCII)
+
+
+class Settings(NamedTuple):
+    """What holds for whichever command: the database, the form of the output, the rule files, how durable a commit is."""
+
+    db: str
+    json: bool
+    rules: Path | None
+    full_sync: bool
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings of the running command."""
+    found = context.find_object(Settings)
+    if found is None:
+        raise RuntimeError("the command runs without the program's settings")
+    return found
+
+
+def to_front(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the global options before the command, wherever they stood; what follows `--` is left alone."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        word = waiting.pop(0)
+        if word == "--":
+            return [*front, *rest, word, *waiting]
+        if word in _VALUED and waiting:
+            front += [word, waiting.pop(0)]
+        elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUED)):
+            front.append(word)
+        else:
+            rest.append(word)
+    return [*front, *rest]
+
+
+def month(text: str) -> str:
+    """A month as it is written; BadParameter otherwise."""
+    if _MONTH.fullmatch(text) is None:
+        raise typer.BadParameter("write a month such as 2026-03")
+    return text
+
+
+def instant(text: str) -> int:
+    """Seconds since 1970 of an RFC 3339 instant; BadParameter otherwise."""
+    from domain.instants import parse_instant
+
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
