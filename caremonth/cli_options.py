@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -33,7 +34,10 @@ def settings_of(context: typer.Context) -> Settings:
 
 
 def to_front(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the global options before the command, wherever they stood; what follows `--` is left alone."""
+    """The arguments with the global options before the command, wherever they stood; what follows `--` is left alone.
+
+    Exits with 2 where one lacks its value.
+    """
     front: list[str] = []
     rest: list[str] = []
     waiting = list(arguments)
@@ -41,13 +45,20 @@ def to_front(arguments: Sequence[str]) -> list[str]:
         word = waiting.pop(0)
         if word == "--":
             return [*front, *rest, word, *waiting]
-        if word in _VALUED and waiting:
-            front += [word, waiting.pop(0)]
+        if word in _VALUED:
+            front += [word, _value(word, waiting)]
         elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUED)):
             front.append(word)
         else:
             rest.append(word)
     return [*front, *rest]
+
+
+def _value(word: str, waiting: list[str]) -> str:
+    if not waiting:
+        sys.stderr.write(f"caremonth: the option {word} needs a value\n")
+        raise SystemExit(2)
+    return waiting.pop(0)
 
 
 def month(text: str) -> str:

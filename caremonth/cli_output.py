@@ -9,8 +9,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from caremonth.cli_errors import OutputClosed
 
@@ -21,7 +22,16 @@ Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], object]]
 
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_STYLES: Final = {"bold": "1", "dim": "2", "green": "32", "yellow": "33", "cyan": "36"}
 _RIGHT: Final = frozenset({"units", "amount", "time", "missing time", "seq", "units ±", "amount ±"})
+
+
+class Branch(NamedTuple):
+    """A text with what hangs from it; `style` is a word of `_STYLES`."""
+
+    text: str
+    style: str = ""
+    children: tuple[Branch, ...] = ()
 
 
 def clean(text: object) -> str:
@@ -93,6 +103,45 @@ def put_rich(*renderables: RenderableType) -> None:
         console.print(*renderables)
     for line in captured.get().splitlines():
         put(line.rstrip())
+
+
+def put_tree(branches: Iterable[Branch]) -> None:
+    """Trees under each other, an empty line between them. Drawn here, so that an explanation does not wait for a library."""
+    width = width_of_terminal()
+    for number, branch in enumerate(branches):
+        if number:
+            put()
+        for text, style in tree_lines(branch, width):
+            put_styled(text, style)
+
+
+def put_styled(text: str, style: str) -> None:
+    """One line, coloured where somebody looks and wants colours; `style` is a word of `_STYLES` or empty."""
+    coloured = style and on_terminal() and "NO_COLOR" not in os.environ
+    put(f"\033[{_STYLES[style]}m{text}\033[0m" if coloured else text)
+
+
+def width_of_terminal() -> int | None:
+    """Columns to fill; None where nobody looks and nothing is to be wrapped."""
+    return get_terminal_size().columns if on_terminal() else None
+
+
+def tree_lines(branch: Branch, width: int | None = None, first: str = "", rest: str = "") -> Iterator[tuple[str, str]]:
+    """The lines of a tree with their styles; wrapped where a width is given."""
+    stem = rest + ("│  " if branch.children else "   " if rest else "")
+    for number, part in enumerate(_wrapped(clean(branch.text), width and max(width - len(stem), 30))):
+        yield (stem if number else first) + part, branch.style
+    for number, child in enumerate(branch.children, 1):
+        last = number == len(branch.children)
+        yield from tree_lines(child, width, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, width, drop_whitespace=True, break_on_hyphens=False)
 
 
 def _table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> RenderableType:

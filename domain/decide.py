@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from domain.allocation import Tally, allocate
+from domain.allocation import allocate
 from domain.calendar import UTC, month_days
 from domain.devices import codes_not_in_force, device_lines, owners
 from domain.exclusions import Side, exclude
 from domain.facts import History, Registry
 from domain.lines import Line, Next, device_line, next_code, provisional_day, reach, time_lines, unmet
 from domain.rulebook import Program, Rulebook, Track
+from domain.tally import Tally
 
 
 class ProgramDecision(NamedTuple):
@@ -55,7 +56,7 @@ def decide(history: History, month: str, registry: Registry, rulebook: Rulebook)
 def _draft(tally: Tally, program: Program, history: History, month: str, registry: Registry, rulebook: Rulebook) -> ProgramDecision:
     track = program.tracks[tally.track]
     lines = time_lines(tally, track, history, month, registry, rulebook)
-    missing = lines[0].unmet if lines else _provisional(tally, track, history, month)
+    missing = lines[0].unmet if lines else _provisional(tally, track, history, month) if tally.counted else ()
     return ProgramDecision(
         tally.program, tally.practitioner, tally.track, tally, tuple(lines), next_code(track, tally.total), missing, bool(track.bases)
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from domain.allocation import Counted, Excluded, Tally
 from domain.calendar import iso, month_days
 from domain.decide import Decision, ProgramDecision
 from domain.rulebook import Program, Rulebook
 from domain.settlement import PatientMonth, Row
+from domain.tally import Counted, Excluded, Tally
 
 NOT_IN_FORCE = "code_not_in_force"
 

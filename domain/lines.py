@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from domain.allocation import Counted, Tally
 from domain.calendar import Zone, add_months, month_days
 from domain.devices import DeviceLine
 from domain.facts import History, Registry
 from domain.rulebook import Requirement, Rulebook, TimeCode, Track
+from domain.tally import Counted, Tally
 
 READY: Final = "ready"
 HELD: Final = "held"

@@ -6,21 +6,16 @@ of seconds it takes away, in the order in which reasons are reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from domain.calendar import UTC, Zone, add_months, zone
 from domain.facts import History, Registry, SetUp, Visit
 from domain.rulebook import Program
 from domain.rulebook import Visit as VisitRule
 from domain.spans import AFTER, BEFORE, Span
+from domain.tally import AFTER_DEATH, AFTER_ENROLLMENT, AFTER_REVOCATION, BEFORE_CONSENT, BEFORE_VISIT, FACILITY_STAY
 
-BEFORE_CONSENT: Final = "before_consent"
-AFTER_REVOCATION: Final = "after_revocation"
-BEFORE_VISIT: Final = "before_initiating_visit"
-AFTER_ENROLLMENT: Final = "after_enrollment_end"
-FACILITY_STAY: Final = "facility_stay"
-AFTER_DEATH: Final = "after_death"
 
 Block = tuple[str, list[Span]]
 
@@ -42,16 +37,17 @@ def site_zone(registry: Registry, site: str, instant: int) -> Zone | None:
 
 def first_visit(visits: Iterable[Visit], rule: VisitRule, practitioner: str, earliest: int, registry: Registry) -> Visit | None:
     """The qualifying visit that started first, on or after the date `earliest` at its own site (ordinal; 0 = any)."""
-    found = [v for v in visits if v.practitioner == practitioner and _qualifies(v, rule)]
-    if earliest:
+    found = [v for v in visits if v.practitioner == practitioner and v.kind in rule.kinds and _qualifies(v, rule)]
+    if earliest and found:
         found = [v for v in found if (site_zone(registry, v.site, v.start) or UTC).day(v.start) >= earliest]
-    return min(found, key=lambda v: (v.start, -v.time, v.identity), default=None)
+    if len(found) > 1:
+        return min(found, key=lambda v: (v.start, -v.time, v.identity))
+    return found[0] if found else None
 
 
 def _qualifies(visit: Visit, rule: VisitRule) -> bool:
     return (
-        visit.kind in rule.kinds
-        and (rule.modalities is None or visit.modality in rule.modalities)
+        (rule.modalities is None or visit.modality in rule.modalities)
         and (rule.settings is None or visit.setting in rule.settings)
         and visit.end - visit.start >= rule.least_seconds
     )
@@ -59,9 +55,9 @@ def _qualifies(visit: Visit, rule: VisitRule) -> bool:
 
 def consent_runs(history: History, program: Program, practitioner: str, local: Zone, visit: Visit | None) -> list[Run]:
     """The runs of consent for a program and practitioner, oldest first (docs/contract.md §3.7)."""
-    changes = sorted(
-        (c.at, c.given) for c in history.consents if c.program == program.name and c.practitioner == practitioner
-    )
+    name = program.name
+    changes = [(c.at, c.given) for c in history.consents if c.program == name and c.practitioner == practitioner]
+    changes.sort()
     runs: list[Run] = []
     begun: int | None = None
     start = effective = BEFORE
@@ -80,10 +76,12 @@ def _counted_from(at: int, program: Program, visit: Visit | None) -> int:
     return visit.start if inside and visit is not None else at
 
 
-def consent_blocks(runs: list[Run]) -> Iterator[Block]:
+def consent_blocks(runs: list[Run]) -> list[Block]:
     """Seconds before the first consent, and between a revocation and the next consent."""
-    yield BEFORE_CONSENT, [(BEFORE, runs[0].start if runs else AFTER)]
-    yield AFTER_REVOCATION, list(zip((r.end for r in runs), [*(r.start for r in runs[1:]), AFTER], strict=False))
+    revoked = [(run.end, later.start) for run, later in zip(runs, runs[1:], strict=False)]
+    if runs and runs[-1].end != AFTER:
+        revoked.append((runs[-1].end, AFTER))
+    return [(BEFORE_CONSENT, [(BEFORE, runs[0].start if runs else AFTER)]), (AFTER_REVOCATION, revoked)]
 
 
 def visit_block(history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry) -> Block:
@@ -126,12 +124,15 @@ def blocks(history: History, program: Program, practitioner: str, local: Zone, r
     rule = program.visit
     visit = first_visit(history.visits, rule, practitioner, 0, registry) if rule and program.consent_in_visit else None
     runs = consent_runs(history, program, practitioner, local, visit)
-    found = list(consent_blocks(runs))
+    found = consent_blocks(runs)
     if rule is not None:
         found.append(visit_block(history, rule, practitioner, runs, local, registry))
-    found.append((AFTER_ENROLLMENT, enrollment_ends(history, program.name, practitioner)))
-    found.append((FACILITY_STAY, stay_spans(history, program.stays)))
-    found.append((AFTER_DEATH, death_spans(history)))
+    if history.enrollments:
+        found.append((AFTER_ENROLLMENT, enrollment_ends(history, program.name, practitioner)))
+    if history.stays:
+        found.append((FACILITY_STAY, stay_spans(history, program.stays)))
+    if history.deaths:
+        found.append((AFTER_DEATH, death_spans(history)))
     return found
 
 

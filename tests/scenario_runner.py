@@ -126,12 +126,13 @@ def _of(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
 
 
 def _listed_problems(what: str, wanted: Sequence[str] | None, found: list[str]) -> Iterator[str]:
-    """Differences of two lists; what is not named in the scenario is not compared, alerts only by the kinds named."""
+    """Differences of two lists, where the scenario has one; of alerts only the kinds that it names, `no time_conflict` too."""
     if wanted is None:
         return
     if what == "alerts":
-        kinds = {alert.partition(" ")[0] for alert in wanted}
-        found = [alert for alert in found if alert.partition(" ")[0] in kinds or not wanted]
+        kinds = {alert.removeprefix("no ").partition(" ")[0] for alert in wanted}
+        found = [alert for alert in found if alert.partition(" ")[0] in kinds]
+        wanted = [alert for alert in wanted if not alert.startswith("no ")]
     if sorted(wanted) != sorted(found):
         yield f"{what} are {found}, not {list(wanted)}"
 

@@ -284,7 +284,7 @@ STEPS: Final[Mapping[str, Callable[[Tenant, Words], None]]] = {
     rf"enrolled {IN} on (?P<at>{WHEN})": _enrolled,
     rf"enrolment {IN} ended on (?P<at>{WHEN})": _ended,
     rf"visit (?P<kind>\w+) on {LONG} with (?P<doctor>{NAME})": _visit,
-    rf"time on {LONG} by (?P<performer>{NAME}) for (?P<doctor>{NAME}) in (?P<program>[A-Z]+)": _time,
+    rf"time {LONG} by (?P<performer>{NAME}) for (?P<doctor>{NAME}) in (?P<program>[A-Z]+)": _time,
     rf"condition (?P<icd10>[\w.]+) (?P<category>\w+)(?: on (?P<at>{WHEN}))?": _condition,
     rf"plan {FOR} on (?P<at>{WHEN})": _plan,
     rf"complexity of (?P<month>\d{{4}}-\d\d) by (?P<doctor>{NAME}) is (?P<level>\w+)": _complexity,

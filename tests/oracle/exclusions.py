@@ -26,8 +26,9 @@ def exclude(sides: list[Side]) -> None:
 
 
 def payable(side: Side) -> list[Line]:
-    """The side's lines that are neither held nor excluded, in the order of `lines`."""
-    return sorted((line for line in side.lines if line["status"] in {"ready", "awaiting_close"}), key=line_order)
+    """The side's lines that are neither held nor excluded, by date of service, then in the order of `lines`."""
+    lines = [line for line in side.lines if line["status"] in {"ready", "awaiting_close"}]
+    return sorted(lines, key=lambda line: (line["date_of_service"], *line_order(line)))
 
 
 def key(line: Line) -> Key:

@@ -1,0 +1,70 @@
+"""What holds for time of one program, practitioner and zone in one month: track, roles, the spans in which nothing counts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from domain.calendar import Zone, month_days
+from domain.facts import History, Registry
+from domain.rulebook import Program, Rulebook, Track
+from domain.spans import clip
+from domain.standing import Block, blocks, track_of
+from domain.tally import Tally
+
+
+class Context(NamedTuple):
+    """`low` and `high` bound the month in the zone; `tally` is None for a month that is only looked at for overlaps."""
+
+    zone: Zone
+    low: int
+    high: int
+    rules: Track
+    blocks: list[Block]
+    tally: Tally | None
+
+
+class Contexts:
+    """The contexts of one patient-month, each made once."""
+
+    __slots__ = ("found", "history", "month", "registry", "rulebook", "tallies", "tracks")
+
+    def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
+        self.history = history
+        self.month = month
+        self.registry = registry
+        self.rulebook = rulebook
+        self.found: dict[tuple[str, str, str, str], Context] = {}
+        self.tracks: dict[tuple[str, str, str], str | None] = {}
+        self.tallies: dict[tuple[str, str], Tally] = {}
+
+    def get(self, program: str, practitioner: str, local: Zone, month: str) -> Context:
+        """The context of time at a place with this zone."""
+        key = (program, practitioner, local.name, month)
+        context = self.found.get(key)
+        if context is None:
+            context = self.found[key] = self._make(program, practitioner, local, month)
+        return context
+
+    def _make(self, name: str, practitioner: str, local: Zone, month: str) -> Context:
+        program = self.rulebook.at(month_days(month)[0]).programs[name]
+        track = self._track(program, practitioner, month)
+        low, high = local.month_bounds(month)
+        found = [
+            (reason, clipped)
+            for reason, spans in blocks(self.history, program, practitioner, local, self.registry)
+            if (clipped := clip(spans, low, high))
+        ]
+        tally = self._tally(name, practitioner, track) if month == self.month else None
+        return Context(local, low, high, program.tracks[track], found, tally)
+
+    def _track(self, program: Program, practitioner: str, month: str) -> str | None:
+        key = (program.name, practitioner, month)
+        if key not in self.tracks:
+            self.tracks[key] = track_of(self.history, program, practitioner, month, self.registry)
+        return self.tracks[key]
+
+    def _tally(self, program: str, practitioner: str, track: str | None) -> Tally:
+        key = (program, practitioner)
+        if key not in self.tallies:
+            self.tallies[key] = Tally(program, practitioner, track)
+        return self.tallies[key]
