@@ -1,5 +1,7 @@
 """The program: one command, its exit code, and what is said when it fails."""
 
+# ruff: noqa: PLC0415  nothing is imported before the collector rests
+
 from __future__ import annotations
 
 import gc
@@ -7,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from caremonth.cli_errors import OutputClosed, Refusal
+from caremonth.cli_errors import OutputClosedError, RefusedError
 
 DEBUG = "CAREMONTH_DEBUG"
 DONE, REFUSED, INTERRUPTED = 0, 1, 130
@@ -47,7 +49,7 @@ def _run(arguments: list[str]) -> int:
 
 def _tell(error: Exception) -> int:
     """Say in one sentence why the request was not met; of an unexpected error only its type, its text may hold health data."""
-    if isinstance(error, OutputClosed | BrokenPipeError):
+    if isinstance(error, OutputClosedError | BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     if os.environ.get(DEBUG) == "1":
@@ -59,7 +61,7 @@ def _tell(error: Exception) -> int:
 def _sentence(error: Exception) -> str:
     from caremonth.cli_output import clean
 
-    if isinstance(error, Refusal):
+    if isinstance(error, RefusedError):
         return clean(error)
     from ledger import LedgerError
 

@@ -1,20 +1,17 @@
 """The commands (docs/contract.md §4). Each is thin, and imports only when it runs: `--help` must answer at once."""
 
+# ruff: noqa: PLC0415  a command imports what it needs when it runs
+
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
-from caremonth.cli_options import DATABASE, Settings, instant, month, settings_of
+from caremonth.cli_groups import dead_letters, rules
+from caremonth.cli_options import ALSO, DATABASE, Month, OnlySite, Settings, Tenant, instant, month, settings_of
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ledger import Summary
-
-_ALSO: Final = "Before or after the command: --db URL, --json, --rules DIR, --sync full|normal (see caremonth --help)."
 _FORM: Final = {"max_content_width": 110, "help_option_names": ["--help", "-h"]}
 
 app = typer.Typer(
@@ -26,12 +23,6 @@ app = typer.Typer(
     context_settings=_FORM,
     epilog="Results go to stdout, everything else to stderr. Exit: 0 done; 1 cannot be met; 2 wrong usage; 3 done, with dead letters.",
 )
-dead_letters = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The parked input: list it, or try it again.")
-rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The rules with their dates and sources.")
-
-Month = Annotated[str, typer.Argument(parser=month, metavar="MONTH", help="A calendar month such as 2026-03.")]
-Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id.")]
-OnlySite = Annotated[str | None, typer.Option("--site", metavar="S", help="Only this site.")]
 
 
 @app.callback()
@@ -39,16 +30,18 @@ def caremonth(
     context: typer.Context,
     db: Annotated[str, typer.Option(envvar="CAREMONTH_DATABASE_URL", metavar="URL", help="The ledger's database.")] = DATABASE,
     json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object a line.")] = False,
-    rules: Annotated[Path | None, typer.Option(envvar="CAREMONTH_RULES", metavar="DIR", help="Rule files other than the packaged ones.")] = None,
+    rules_from: Annotated[
+        Path | None, typer.Option("--rules", envvar="CAREMONTH_RULES", metavar="DIR", help="Rule files other than the packaged ones.")
+    ] = None,
     sync: Annotated[
         Literal["full", "normal"], typer.Option(help="full: a power loss undoes nothing; normal: perhaps the last commits, whole.")
     ] = "normal",
 ) -> None:
     """What happened in care in, what may be billed out, with the reason for every second."""
-    context.obj = Settings(db, json, rules, sync == "full")
+    context.obj = Settings(db, json, rules_from, sync == "full")
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def demo() -> None:
     """A tour: three sites through the whole pipeline.
 
@@ -59,10 +52,12 @@ def demo() -> None:
     run()
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def ingest(
     context: typer.Context,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of events, one JSON object a line; - is the standard input.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Files of events, one JSON object a line; - is the standard input.")
+    ],
 ) -> None:
     """Take events in; what cannot be taken is parked.
 
@@ -70,7 +65,8 @@ def ingest(
     """
     import sys
 
-    from caremonth.cli_ledger import inputs_of, opened, progress_of
+    from caremonth.cli_intake import end_with, inputs_of, progress_of
+    from caremonth.cli_ledger import opened
 
     inputs = inputs_of(files)
     watched = sys.stderr.isatty()
@@ -78,10 +74,10 @@ def ingest(
         summary = ledger.ingest(inputs, progress=progress_of if watched else None)
     if watched:
         sys.stderr.write("\r\033[K")
-    _end_with(summary)
+    end_with(summary)
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def lines(
     context: typer.Context,
     tenant: Annotated[str | None, typer.Option(metavar="T", help="Only this tenant.")] = None,
@@ -98,7 +94,7 @@ def lines(
         put_rows(ledger.lines(tenant, month, patient), LINES, as_json=settings.json, nothing="no lines")
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def explain(context: typer.Context, tenant: Tenant, patient: Annotated[str, typer.Argument(metavar="PATIENT")], month: Month) -> None:
     """Every second of a patient's month: counted, or why not.
 
@@ -118,7 +114,7 @@ def explain(context: typer.Context, tenant: Tenant, patient: Annotated[str, type
         put_tree(explained(ledger, tenant, patient, month))
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def events(
     context: typer.Context,
     after: Annotated[int, typer.Option(min=0, metavar="N", help="Only decisions after this position (their `sequence`).")] = 0,
@@ -137,7 +133,7 @@ def events(
                 put(event_line(event))
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def alerts(context: typer.Context) -> None:
     """Thresholds near and reached, double bookings, adjustments."""
     from caremonth.cli_ledger import opened
@@ -149,7 +145,7 @@ def alerts(context: typer.Context) -> None:
         put_rows(ledger.alerts(), ALERTS, as_json=settings.json, nothing="no alerts")
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def adjustments(context: typer.Context) -> None:
     """What changed after a month's close."""
     from caremonth.cli_ledger import opened
@@ -161,7 +157,7 @@ def adjustments(context: typer.Context) -> None:
         put_rows(ledger.adjustments(), ADJUSTMENTS, as_json=settings.json, nothing="no adjustments")
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def board(
     context: typer.Context,
     tenant: Tenant,
@@ -172,8 +168,8 @@ def board(
     """Who can still reach the next code, and each site's sums."""
     from time import time
 
+    from caremonth.cli_board import put_board
     from caremonth.cli_ledger import opened
-    from caremonth.cli_views import put_board
     from projections.board import board_rows
     from projections.run import catch_up
 
@@ -183,7 +179,7 @@ def board(
         put_board(board_rows(ledger.engine, tenant, month, site, int(time()) if as_of is None else as_of), as_json=settings.json)
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def export(context: typer.Context, tenant: Tenant, month: Month, site: OnlySite = None) -> None:
     """A CSV of closed lines and adjustments for claims."""
     from caremonth.cli_ledger import opened
@@ -197,7 +193,7 @@ def export(context: typer.Context, tenant: Tenant, month: Month, site: OnlySite 
             put(line)
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def close(
     context: typer.Context,
     tenant: Tenant,
@@ -212,7 +208,8 @@ def close(
     """
     from time import time
 
-    from caremonth.cli_ledger import close_month, opened, operator
+    from caremonth.cli_close import close_month, operator
+    from caremonth.cli_ledger import opened
     from caremonth.cli_output import note, put_json
 
     with opened(settings_of(context), create=True) as ledger:
@@ -222,7 +219,7 @@ def close(
         note("no line of that month was ready or awaiting its close")
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def verify(context: typer.Context) -> None:
     """Compute everything again and compare with the stored.
 
@@ -246,7 +243,7 @@ def verify(context: typer.Context) -> None:
         put(f"verified {count} patient-months")
 
 
-@app.command(epilog=_ALSO)
+@app.command(epilog=ALSO)
 def sample(
     patients: Annotated[int, typer.Option(min=1, metavar="N", help="How many patients.")] = 20,
     months: Annotated[int, typer.Option(min=1, metavar="M", help="How many months.")] = 2,
@@ -275,72 +272,5 @@ def sample(
         write("\n".join(part) + "\n")
 
 
-@dead_letters.command("list", epilog=_ALSO)
-def dead_letters_list(context: typer.Context) -> None:
-    """The parked input, with the reason and the fix.
-
-    With --json also its raw bytes.
-    """
-    from caremonth.cli_ledger import opened
-    from caremonth.cli_output import put_rows
-    from caremonth.cli_text import DEAD_LETTERS
-
-    settings = settings_of(context)
-    with opened(settings) as ledger:
-        put_rows(ledger.dead_letters(), DEAD_LETTERS, as_json=settings.json, nothing="no dead letters")
-
-
-@dead_letters.command("retry", epilog=_ALSO)
-def dead_letters_retry(context: typer.Context) -> None:
-    """Take all parked input in again, after a fix."""
-    from caremonth.cli_ledger import opened
-
-    with opened(settings_of(context)) as ledger:
-        summary = ledger.retry_dead_letters()
-    _end_with(summary)
-
-
-@rules.command("list", epilog=_ALSO)
-def rules_list(context: typer.Context) -> None:
-    """The rule sets and their codes.
-
-    The ledger's first, then those the program carries; each code with its first and last day.
-    """
-    from caremonth.cli_views import put_rule_sets
-
-    put_rule_sets(settings_of(context))
-
-
-@rules.command("show", epilog=_ALSO)
-def rules_show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as G3002.")]) -> None:
-    """A code's dated values, each with its citations."""
-    from caremonth.cli_views import put_code
-
-    put_code(settings_of(context), code)
-
-
-@rules.command("check", epilog=_ALSO)
-def rules_check(context: typer.Context, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of rule files.")]) -> None:
-    """Whether the rule files of a folder can be followed.
-
-    Exit 1 and the problem, if not.
-    """
-    from caremonth.cli_views import put_problems
-
-    if put_problems(folder, as_json=settings_of(context).json):
-        raise typer.Exit(1)
-
-
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(rules, name="rules")
-
-
-def _end_with(summary: Summary) -> None:
-    """Print the summary of an intake; exit 3 where something was parked."""
-    from caremonth.cli_ledger import counts
-    from caremonth.cli_output import note, put_json
-
-    put_json(counts(summary))
-    if summary.dead_letters:
-        note(f"{summary.dead_letters} went to the dead letters; `caremonth dead-letters list` says why")
-        raise typer.Exit(3)

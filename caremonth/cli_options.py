@@ -6,11 +6,14 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from domain.instants import parse_instant
+
 DATABASE: Final = "sqlite:///caremonth.db"
+ALSO: Final = "Before or after the command: --db URL, --json, --rules DIR, --sync full|normal (see caremonth --help)."
 _VALUED: Final = ("--db", "--rules", "--sync")
 _FLAGS: Final = ("--json",)
 _MONTH: Final = re.compile(r"(?:20\d\d|2100)-(?:0[1-9]|1[0-2])", re.ASCII)
@@ -70,9 +73,12 @@ def month(text: str) -> str:
 
 def instant(text: str) -> int:
     """Seconds since 1970 of an RFC 3339 instant; BadParameter otherwise."""
-    from domain.instants import parse_instant
-
     try:
         return parse_instant(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+Month = Annotated[str, typer.Argument(parser=month, metavar="MONTH", help="A calendar month such as 2026-03.")]
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's id.")]
+OnlySite = Annotated[str | None, typer.Option("--site", metavar="S", help="Only this site.")]

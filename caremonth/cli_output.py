@@ -3,6 +3,8 @@
 Ids and messages come from outside: no control character of theirs reaches a terminal.
 """
 
+# ruff: noqa: PLC0415  rich is for terminals; a pipe need not wait for it
+
 from __future__ import annotations
 
 import json
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from caremonth.cli_errors import OutputClosed
+from caremonth.cli_errors import OutputClosedError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,16 +47,16 @@ def on_terminal() -> bool:
 
 
 def put(text: str = "") -> None:
-    """One line of the result. Raises OutputClosed when nobody reads any more."""
+    """One line of the result. Raises OutputClosedError when nobody reads any more."""
     write(f"{text}\n")
 
 
 def write(text: str) -> None:
-    """A part of the result as it is. Raises OutputClosed when nobody reads any more."""
+    """A part of the result as it is. Raises OutputClosedError when nobody reads any more."""
     try:
         sys.stdout.write(text)
     except BrokenPipeError:
-        raise OutputClosed from None
+        raise OutputClosedError from None
 
 
 def note(text: str) -> None:
@@ -77,7 +79,7 @@ def put_rows(rows: Iterable[Row], columns: Columns, *, as_json: bool, nothing: s
     if not cells:
         note(nothing)
     elif on_terminal():
-        put_rich(_table(list(columns), cells))
+        put_rich(*_table(list(columns), cells))
     else:
         for line in plain_table(list(columns), cells):
             put(line)
@@ -87,20 +89,22 @@ def plain_table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Iter
     """Aligned columns without a frame, nothing cut off."""
     widths = [max(len(heading), *(len(row[n]) for row in cells)) for n, heading in enumerate(headings)]
     for row in [headings, *cells]:
-        padded = (text.rjust(width) if name in _RIGHT else text.ljust(width) for text, width, name in zip(row, widths, headings, strict=True))
+        padded = (
+            text.rjust(width) if name in _RIGHT else text.ljust(width) for text, width, name in zip(row, widths, headings, strict=True)
+        )
         yield "  ".join(padded).rstrip()
 
 
 def put_rich(*renderables: RenderableType) -> None:
-    """Something made for a terminal; in a pipe without colours, as wide as it wants to be."""
+    """Things made for a terminal; in a pipe without colours, as wide as they want to be."""
     from rich.console import Console
 
     if on_terminal():
-        Console(markup=False, highlight=False, emoji=False).print(*renderables)
+        Console(markup=False, highlight=False, emoji=False).print(*renderables, sep="\n")
         return
     console = Console(markup=False, highlight=False, emoji=False, width=1000, no_color=True, force_terminal=False)
     with console.capture() as captured:
-        console.print(*renderables)
+        console.print(*renderables, sep="\n")
     for line in captured.get().splitlines():
         put(line.rstrip())
 
@@ -144,17 +148,39 @@ def _wrapped(text: str, width: int | None) -> list[str]:
     return wrap(text, width, drop_whitespace=True, break_on_hyphens=False)
 
 
-def _table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> RenderableType:
+def _table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[RenderableType]:
+    """A table that fits the terminal: where it does not, it loses empty columns, and those of one value are told above it."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold", justify="right" if heading in _RIGHT else "left")
+    kept, constant = fitted(headings, cells, get_terminal_size().columns)
+    if constant:
+        yield Text(" · ".join(f"{headings[n]} {cells[0][n]}" for n in constant), style="dim")
+    if not kept:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for n in kept:
+        table.add_column(headings[n], overflow="fold", justify="right" if headings[n] in _RIGHT else "left")
     for row in cells:
-        table.add_row(*(Text(text) for text in row))
-    return table
+        table.add_row(*(Text(row[n]) for n in kept))
+    yield table
+
+
+def fitted(headings: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[list[int], list[int]]:
+    """Numbers of the columns to show and of those to tell once because they hold one value, for a table of at most `width`."""
+    shown = list(range(len(headings)))
+    if _width(headings, cells, shown) <= width:
+        return shown, []
+    shown = [n for n in shown if any(row[n] not in ("", "-") for row in cells)]
+    if _width(headings, cells, shown) <= width:
+        return shown, []
+    constant = [n for n in shown if len({row[n] for row in cells}) == 1]
+    return [n for n in shown if n not in constant], constant
+
+
+def _width(headings: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
+    return sum(3 + max(len(headings[n]), *(len(row[n]) for row in cells)) for n in shown)
 
 
 def _shown(value: object) -> object:

@@ -71,17 +71,6 @@ def cause(because: dict[str, Any]) -> str:
     return ", ".join(because.get("events", ())) or f"rule set {because.get('rule_set')}"
 
 
-ALERTS: Final[Columns] = {
-    "seq": lambda r: r["sequence"],
-    "when": lambda r: r["time"],
-    "alert": lambda r: r["kind"],
-    "tenant": lambda r: r["tenant"],
-    "patient": lambda r: r.get("patient_id", ""),
-    "month": lambda r: r["month"],
-    "what": lambda r: told(r),
-}
-
-
 def told(alert: Row) -> str:
     """An alert in words."""
     kind = alert["kind"]
@@ -98,6 +87,17 @@ def told(alert: Row) -> str:
     return f"{alert.get('event', '')} stays, though {alert.get('by', '')} names it"
 
 
+ALERTS: Final[Columns] = {
+    "seq": lambda r: r["sequence"],
+    "when": lambda r: r["time"],
+    "alert": lambda r: r["kind"],
+    "tenant": lambda r: r["tenant"],
+    "patient": lambda r: r.get("patient_id", ""),
+    "month": lambda r: r["month"],
+    "what": told,
+}
+
+
 DEAD_LETTERS: Final[Columns] = {
     "id": lambda r: r["id"],
     "origin": lambda r: r["origin"],
@@ -112,7 +112,8 @@ def event_line(event: Row) -> str:
     """A decision on one line: its position, time, type, whom it concerns, and what it says."""
     data = event["data"]
     concerns = clean(" ".join(str(data[name]) for name in ("patient_id", "month", "program", "code") if data.get(name)))
-    return f"{event['sequence']:>7}  {event['time']}  {event['type']:<31}  {clean(event['tenant'])}  {concerns}  {clean(_said(event))}".rstrip()
+    head = f"{event['sequence']:>7}  {event['time']}  {event['type']:<31}"
+    return f"{head}  {clean(event['tenant'])}  {concerns}  {clean(_said(event))}".rstrip()
 
 
 def _said(event: Row) -> str:
@@ -143,5 +144,5 @@ SITES: Final[Columns] = {
     "adjusted": lambda r: dollars(r["adjusted"]),
     "held": lambda r: dollars(r["held"]),
     "held for": lambda r: ", ".join(f"{name} {n}" for name, n in r["held_why"].items()),
-    "units": lambda r: ", ".join(f"{code}×{n}" for code, n in r["units"].items()),
+    "payable units": lambda r: ", ".join(f"{code}×{n}" for code, n in r["units"].items()),
 }

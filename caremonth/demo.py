@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from caremonth import demo_story as story
+from caremonth.cli_board import BOARD, board_cells, put_sites
+from caremonth.cli_ledger import opened
 from caremonth.cli_options import Settings
 from caremonth.cli_output import put, put_rows, put_tree
 from caremonth.cli_text import ADJUSTMENTS, LINES, dollars, told
+from caremonth.demo_export import sums_of_export, total
+from caremonth.demo_rules import proposed_changes
 from caremonth.demo_stage import chapter, commands, say, tell
+from caremonth.explain_text import explained
 from caremonth.sample import TENANT
-
-if TYPE_CHECKING:
-    from ledger import Ledger
+from ledger import Ledger
+from projections.board import board_rows
+from projections.run import catch_up
 
 Row = dict[str, Any]
 
+_BRIEF_LINES: Final = {name: LINES[name] for name in ("code", "units", "amount", "status", "date", "time")}
+_BRIEF_ADJUSTMENTS: Final = {name: ADJUSTMENTS[name] for name in ("code", "units ±", "amount ±", "kind", "proposed", "because of")}
 _SHOWN_ALERTS: Final = 8
 _SHOWN_ROWS: Final = 10
 _BOARD_TIME: Final = int(datetime.fromisoformat(f"{story.BOARD_DAY}T22:00:00Z").timestamp())
@@ -31,10 +38,9 @@ _KINDS: Final = {"threshold_reached": "green", "threshold_near": "cyan", "time_c
 
 def run() -> None:
     """The whole tour. Nothing is left of it but what was printed."""
-    from caremonth.cli_ledger import opened
-
     with TemporaryDirectory(prefix="caremonth-demo-") as folder:
-        with opened(Settings(f"sqlite:///{Path(folder) / 'demo.db'}", json=False, rules=None, full_sync=False), create=True) as ledger:
+        settings = Settings(f"sqlite:///{Path(folder) / 'demo.db'}", json=False, rules=None, full_sync=False)
+        with opened(settings, create=True) as ledger:
             Tour(ledger).run()
 
 
@@ -93,26 +99,19 @@ class Tour:
         self._feed(story.BOARD_DAY)
 
     def _board(self) -> None:
-        from caremonth.cli_text import SITES, site_rows
-        from projections.board import board_rows, board_table
-        from projections.run import catch_up
-
         chapter(f"The month board on {story.BOARD_DAY}")
         say("Who can still reach the next code, most urgent first, and where each site stands:")
         catch_up(self.ledger.engine)
         board = board_rows(self.ledger.engine, TENANT, story.MONTH, None, _BOARD_TIME)
         board["patients"].sort(key=lambda row: (_URGENT.index(row["state"]), row["missing_seconds"] or 0))
-        header, *rows = board_table(board)
-        cells = [dict(zip(header, row, strict=True)) for row in rows]
-        put_rows(cells[:_SHOWN_ROWS], {name: lambda row, name=name: row[name] for name in header}, as_json=False, nothing="")
+        cells = board_cells(board)
+        put_rows(cells[:_SHOWN_ROWS], BOARD, as_json=False, nothing="no patients")
         if len(cells) > _SHOWN_ROWS:
             tell(f"… and {len(cells) - _SHOWN_ROWS} more", "dim")
         put()
-        put_rows(site_rows(board), SITES, as_json=False, nothing="")
+        put_sites(board)
 
     def _month_end(self) -> None:
-        from caremonth.explain_text import explained
-
         chapter("The month ends, and one patient is explained")
         self._feed(story.EVE_OF_CLOSE, story.BOARD_DAY)
         put()
@@ -123,23 +122,25 @@ class Tour:
         chapter("Each site's March is closed, in April")
         self._feed("9999", story.EVE_OF_CLOSE)
         closed = [line for line in self.ledger.lines(TENANT, story.MONTH) if line["status"] == "closed"]
-        say(f"{len(closed)} lines are final now, {dollars(_sum(line['amount'] for line in closed))} in all. Of {story.PATIENT}:")
-        put_rows([line for line in closed if line["patient_id"] == story.PATIENT], LINES, as_json=False, nothing="")
+        say(f"{len(closed)} lines are final now, {dollars(total(line['amount'] for line in closed))} in all. Of {story.PATIENT}:")
+        put_rows([line for line in closed if line["patient_id"] == story.PATIENT], _BRIEF_LINES, as_json=False, nothing="")
 
     def _correction(self) -> None:
         chapter("Three days later a correction comes in")
-        say(f"{story.DOCTOR}'s call of 9 March had lasted 21:00, not 8:30. The closed line stays as it was billed; the difference is proposed:")
+        say(
+            f"{story.DOCTOR}'s call of 9 March had lasted 21:00, not 8:30. The closed line stays as it was billed; "
+            "the difference is proposed:"
+        )
         self.ledger.ingest([("demo", story.raw(story.correction()))])
-        put_rows([a for a in self.ledger.adjustments() if a["patient_id"] == story.PATIENT], ADJUSTMENTS, as_json=False, nothing="no adjustments")
+        proposed = [one for one in self.ledger.adjustments() if one["patient_id"] == story.PATIENT]
+        put_rows(proposed, _BRIEF_ADJUSTMENTS, as_json=False, nothing="no adjustments")
 
     def _export(self) -> None:
-        from caremonth.demo_export import sums_of_export
-
         chapter("The export for the claims system")
         exported = sums_of_export(self.ledger, TENANT, story.MONTH)
         closed = [line for line in self.ledger.lines(TENANT, story.MONTH) if line["status"] == "closed"]
         adjustments = [a for a in self.ledger.adjustments() if a["month"] == story.MONTH]
-        listed = (_sum(line["amount"] for line in closed), _sum(a["amount_delta"] for a in adjustments))
+        listed = (total(line["amount"] for line in closed), total(a["amount_delta"] for a in adjustments))
         same = "the same as" if exported[1:] == listed else "NOT the same as"
         say(
             f"{exported[0]} rows: closed lines {dollars(exported[1])}, adjustments {dollars(exported[2])}; {same} "
@@ -149,10 +150,11 @@ class Tour:
         say("Computed again from the events alone: " + (f"{len(differences)} differences." if differences else "no difference."))
 
     def _rule_change(self) -> None:
-        from caremonth.demo_rules import proposed_changes
-
         chapter("The rules are data: what is proposed for 2027")
-        say("No date, threshold or price is in the code. Of 99457 the rule set of the proposal changes this (`rules show 99457` shows what is in force):")
+        say(
+            "No date, threshold or price is in the code. Of 99457 the rule set of the proposal changes this "
+            "(`rules show 99457` shows what is in force):"
+        )
         for change in proposed_changes("99457"):
             tell(f"  {change}")
         say("What a rule set would have done to history before it is applied, `replay`, is not built yet.")
@@ -168,9 +170,3 @@ class Tour:
             f"export {TENANT} 2026-10",
             "verify",
         )
-
-
-def _sum(amounts: Iterable[str | None]) -> str:
-    from caremonth.demo_export import total
-
-    return total(amounts)

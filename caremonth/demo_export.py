@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ledger import Ledger
+from ledger import Ledger
+from projections.export import export_csv
+from projections.run import catch_up
 
 
 def sums_of_export(ledger: Ledger, tenant: str, month: str) -> tuple[int, str, str]:
     """Rows of the CSV, the amounts of its closed lines and those of its adjustments, in dollars."""
-    from projections.export import export_csv
-    from projections.run import catch_up
-
     catch_up(ledger.engine)
     rows = list(csv.DictReader(export_csv(ledger.engine, tenant, month)))
     return len(rows), total(row["amount"] for row in rows if row["record"] == "line"), total(row["amount_delta"] for row in rows)

@@ -9,6 +9,10 @@ from shutil import which
 from textwrap import wrap
 from typing import Final
 
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.text import Text
+
 from caremonth.cli_output import on_terminal, put, put_rich, put_styled, width_of_terminal
 
 _WIDTH: Final = 110
@@ -20,9 +24,6 @@ def chapter(title: str) -> None:
     if not on_terminal():
         put(f"== {title}")
         return
-    from rich.rule import Rule
-    from rich.text import Text
-
     put_rich(Rule(Text(f" {title} ", style="bold"), align="left", style="cyan"))
 
 
@@ -44,9 +45,6 @@ def commands(*arguments: str) -> None:
         for line in lines:
             put(f"  {line}")
         return
-    from rich.panel import Panel
-    from rich.text import Text
-
     put_rich(Panel.fit(Text("\n".join(lines)), border_style="cyan"))
 
 

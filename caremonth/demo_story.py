@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from heapq import merge
 from typing import Any, Final
 
@@ -30,7 +30,10 @@ def stream() -> Iterator[Row]:
 
 def correction() -> Row:
     """What comes late: the call of 9 March had lasted twenty-one minutes, not eight and a half."""
-    return {**_time("call-9-corrected", "2026-03-09T14:00:00-04:00", "2026-03-09T14:21:00-04:00", "2026-04-08T14:00:00Z"), "replaces": "call-9"}
+    return {
+        **_time("call-9-corrected", "2026-03-09T14:00:00-04:00", "2026-03-09T14:21:00-04:00", "2026-04-08T14:00:00Z"),
+        "replaces": "call-9",
+    }
 
 
 def raw(event: Row) -> bytes:
@@ -50,7 +53,9 @@ def _story() -> list[Row]:
         _event("nurse", "practitioner.registered", NURSE, "2026-02-27T15:00:01Z", {"role": "rn"}),
         _time("call-2", "2026-03-02T15:00:00-05:00", "2026-03-02T15:10:00-05:00"),
         _event("enrolled", "enrollment.started", PATIENT, start, {**_SIDE, "site_id": SITE, "at": start}),
-        _event("consent", "consent.given", PATIENT, "2026-03-03T10:06:00-05:00", {**_SIDE, "at": "2026-03-03T10:05:00-05:00", "form": "verbal"}),
+        _event(
+            "consent", "consent.given", PATIENT, "2026-03-03T10:06:00-05:00", {**_SIDE, "at": "2026-03-03T10:05:00-05:00", "form": "verbal"}
+        ),
         _event("pain", "condition.recorded", PATIENT, "2026-03-03T10:30:00-05:00", pain),
         _event("first-visit", "visit.completed", PATIENT, visit_end, visit),
         _time("call-9", "2026-03-09T14:00:00-04:00", "2026-03-09T14:08:30-04:00"),
@@ -74,5 +79,5 @@ def _event(name: str, kind: str, subject: str, recorded: str, data: Row) -> Row:
     """An event; its recording time in UTC, so that texts of times sort as times do."""
     return {
         "specversion": "1.0", "id": name, "source": "/demo", "type": f"care.{kind}.v1", "tenant": TENANT, "subject": subject,
-        "time": datetime.fromisoformat(recorded).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"), "data": data,
+        "time": datetime.fromisoformat(recorded).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "data": data,
     }  # fmt: skip

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from domain.decide import ProgramDecision
-    from domain.rulebook import Rulebook
+from domain.calendar import month_days
+from domain.decide import ProgramDecision
+from domain.rulebook import Rulebook
 
 _CONTRACT: Final = "docs/contract.md §3.{}"
 
@@ -28,6 +28,13 @@ _REASONS: Final = {
     "overlap": ("these seconds of the patient already count for an entry that started earlier", "5"),
 }
 
+"""Reason, words and the contract's rule, in the order in which reasons are asked."""
+
+
+def rank(reason: str) -> int:
+    """Where a reason stands in the order in which they are asked; unknown ones last."""
+    return list(_REASONS).index(reason) if reason in _REASONS else len(_REASONS)
+
 
 def reason_text(reason: str, decided: ProgramDecision, month: str, rulebook: Rulebook) -> str:
     """A reason in words with its citation: the rule file's own for consent and first visit, else the contract's rule."""
@@ -37,8 +44,6 @@ def reason_text(reason: str, decided: ProgramDecision, month: str, rulebook: Rul
 
 
 def _cited(reason: str, name: str, month: str, rulebook: Rulebook) -> str:
-    from domain.calendar import month_days
-
     program = rulebook.at(month_days(month)[0]).programs.get(name)
     if program is None:
         return ""

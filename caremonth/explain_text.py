@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, or_, select
 
 from caremonth.cli_output import Branch
 from caremonth.cli_text import clock, dollars
-from caremonth.explain_reasons import reason_text
-
-if TYPE_CHECKING:
-    from domain.tally import Excluded
-    from domain.decide import Decision, ProgramDecision
-    from domain.facts import Entry, Registry
-    from domain.rulebook import Rulebook
-    from ledger import Ledger
+from caremonth.explain_reasons import rank, reason_text
+from domain.decide import Decision, ProgramDecision
+from domain.facts import Entry, Registry
+from domain.rulebook import Rulebook
+from domain.settlement import PatientMonth, money
+from domain.standing import site_zone
+from domain.tally import Excluded
+from ledger import Ledger, registrations, schema
+from ledger.database import reading
+from ledger.reading import decision_of
 
 Row = Mapping[str, Any]
 Adjusted = Sequence[tuple[str, str, str, int, int]]
@@ -36,11 +40,6 @@ _SOURCES: Final = {"timer": "timer", "manual": "by hand", "inferred": "inferred"
 
 def explained(ledger: Ledger, tenant: str, patient: str, month: str) -> list[Branch]:
     """The explanation of a patient-month in a ledger; LedgerError for a patient of whom nothing is known."""
-    from domain.settlement import PatientMonth
-    from ledger import registrations
-    from ledger.database import reading
-    from ledger.reading import decision_of
-
     tree = ledger.explain(tenant, patient, month)
     one = PatientMonth(tenant, patient, month)
     with reading(ledger.engine) as connection:
@@ -50,11 +49,7 @@ def explained(ledger: Ledger, tenant: str, patient: str, month: str) -> list[Bra
     return [_heading(tree), *Explanation(tree, decision, registry, ledger.rulebook, adjusted).branches()]
 
 
-def _adjusted(connection: Any, month_key: str) -> Adjusted:
-    from sqlalchemy import or_, select
-
-    from ledger import schema
-
+def _adjusted(connection: Connection, month_key: str) -> Adjusted:
     t = schema.lines.c
     figures = select(t.program, t.practitioner, t.code, t.adjusted_units, t.adjusted_cents)
     changed = figures.where(t.month_key == month_key, or_(t.adjusted_units != 0, t.adjusted_cents != 0))
@@ -113,8 +108,6 @@ class Explanation:
         return Branch(f"{line['code']} × {line['units']}{price}  {line['date_of_service']}  {says}", style, tuple(children))
 
     def _adjustments(self, program: Row) -> Iterator[Branch]:
-        from domain.settlement import money
-
         for name, practitioner, code, units, cents in self.adjusted:
             if (name, practitioner) == (program["program"], program["practitioner_id"]):
                 sign = "+" if cents >= 0 else ""
@@ -128,9 +121,7 @@ class Explanation:
             yield Branch(f"Next: {clock(ahead['seconds_needed'])} more for {ahead['code']}" + (f" ({text.label})" if text else ""), "cyan")
 
     def _left_out(self, decided: ProgramDecision) -> Iterator[Branch]:
-        from domain.tally import REASONS
-
-        pieces = sorted(decided.tally.excluded, key=lambda p: (REASONS.index(p.reason), p.start, p.entry.identity))
+        pieces = sorted(decided.tally.excluded, key=lambda p: (rank(p.reason), p.start, p.entry.identity))
         if not pieces:
             return
         reasons = [self._reason(reason, list(found), decided) for reason, found in groupby(pieces, key=lambda p: p.reason)]
@@ -142,8 +133,6 @@ class Explanation:
         return Branch(f"{clock(_seconds(pieces))} {says}", "", tuple(rows))
 
     def _zone(self, entry: Entry, instant: int) -> str:
-        from domain.standing import site_zone
-
         local = site_zone(self.registry, entry.site, instant)
         return local.name if local else "UTC"
 
@@ -173,7 +162,9 @@ def _seconds(pieces: Iterable[Excluded]) -> int:
 
 def _rows(pieces: Iterable[tuple[int, int, Entry, str]]) -> Iterator[Branch]:
     """Pieces of time under each other: when, how long, who, how it was recorded, which event."""
-    cells = [(when(s, e, zone), clock(e - s), entry.performer, _kind(entry), entry.identity.replace("\t", "|")) for s, e, entry, zone in pieces]
+    cells = [
+        (when(s, e, zone), clock(e - s), entry.performer, _kind(entry), entry.identity.replace("\t", "|")) for s, e, entry, zone in pieces
+    ]
     widths = [max(len(row[n]) for row in cells) for n in range(4)]
     for row in cells:
         yield Branch(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]:<{widths[3]}}  {row[4]}")
@@ -182,8 +173,9 @@ def _rows(pieces: Iterable[tuple[int, int, Entry, str]]) -> Iterator[Branch]:
 def when(start: int, end: int, zone: str) -> str:
     """A span in a site's local time."""
     first, last = (datetime.fromtimestamp(instant, ZoneInfo(zone)) for instant in (start, end))
-    until = "%H:%M:%S" if first.date() == last.date() else "%d %b %H:%M:%S"
-    return f"{first.strftime('%a %d %b %H:%M:%S')}–{last.strftime(until)} {last.strftime('%Z')}"
+    at = "%H:%M" if first.second == last.second == 0 else "%H:%M:%S"
+    until = at if first.date() == last.date() else f"%d %b {at}"
+    return f"{first.strftime(f'%a %d %b {at}')}–{last.strftime(until)} {last.strftime('%Z')}"
 
 
 def _kind(entry: Entry) -> str:

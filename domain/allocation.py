@@ -42,7 +42,7 @@ def allocate(history: History, month: str, registry: Registry, rulebook: Ruleboo
 
 
 class _Allocation:
-    __slots__ = ("active", "billed", "conflicts", "contexts", "first", "history", "last", "month", "registry", "rulebook", "taken_until")
+    __slots__ = ("active", "billed", "conflicts", "contexts", "first", "history", "last", "month", "near", "registry", "rulebook", "taken_until")
 
     def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
@@ -52,8 +52,8 @@ class _Allocation:
         first, after = month_days(month)
         self.first, self.last = first - MARGIN, after + MARGIN
         self.contexts = Contexts(history, month, registry, rulebook)
-        near = self._near_visits()
-        self.billed = _by_performer((v.practitioner, v.start, v.end) for v in near if v.em_billed) if near else {}
+        self.near = self._near_visits()
+        self.billed = _by_performer((v.practitioner, v.start, v.end) for v in self.near if v.em_billed) if self.near else {}
         self.conflicts = _by_performer(conflict[:3] for conflict in history.conflicts) if history.conflicts else {}
         self.active: list[Span] = []
         self.taken_until = BEFORE
@@ -86,8 +86,7 @@ class _Allocation:
 
     def _entries(self) -> list[Entry]:
         """All time in the order in which it wins an overlap: earliest start, earliest recording, smallest identity."""
-        visits = self._near_visits()
-        return sorted([*self.history.entries, *self._visit_time()] if visits else self.history.entries)
+        return sorted([*self.history.entries, *self._visit_time()] if self.near else self.history.entries)
 
     def _near_visits(self) -> list[Visit]:
         low, high = (self.first - EPOCH_DAY) * DAY, (self.last - EPOCH_DAY) * DAY

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from domain.calendar import UTC, Zone, month_days, month_of
+from domain.calendar import UTC, Zone, month_days, month_of, zone
 from domain.facts import History, Reading, Registry, SetUp
 from domain.rulebook import DayCode, Devices, Program, Rulebook
-from domain.spans import AFTER
+from domain.spans import AFTER, Span, carve
 from domain.standing import consent_runs, death_spans, enrollment_ends, known_set_ups, site_zone, stay_spans
 
 NEVER = 1 << 40
@@ -148,22 +148,32 @@ class _Counter:
         """The kind's readings in consent and not lost, in order, each with its local date."""
         key = (one.kind, one.set_up.site, id(program))
         if key not in self.counting:
-            local = self._zone(one.set_up.site, one.set_up.at)
-            runs = consent_runs(self.history, program, self.practitioner, local, None)
-            lost = [
-                *enrollment_ends(self.history, self.program, self.practitioner),
-                *stay_spans(self.history, program.device_stays),
-                *death_spans(self.history),
-            ]
-            self.counting[key] = [
-                (r.at, self._local_day(one.set_up.site, r.at), r)
-                for r in sorted(r for r in self.history.readings if r.kind == one.kind and r.program == self.program)
-                if any(run.start <= r.at < run.end for run in runs) and not any(start <= r.at < end for start, end in lost)
-            ]
+            spans = self._open_spans(program, self._zone(one.set_up.site, one.set_up.at))
+            mine = sorted(r for r in self.history.readings if r[3] == one.kind and r[2] == self.program)
+            kept = [r for start, end in spans for r in mine if start <= r[0] < end]
+            self.counting[key] = [(r[0], day, r) for r, day in zip(kept, self._local_days(one.set_up.site, kept), strict=True)]
         return self.counting[key]
 
-    def _local_day(self, site: str, instant: int) -> int:
-        return self._zone(site, instant).day(instant)
+    def _open_spans(self, program: Program, local: Zone) -> list[Span]:
+        """When readings count: in consent, and neither after an enrolment's end, nor in a stay, nor after death; in order."""
+        runs = consent_runs(self.history, program, self.practitioner, local, None)
+        lost = [
+            *enrollment_ends(self.history, self.program, self.practitioner),
+            *stay_spans(self.history, program.device_stays),
+            *death_spans(self.history),
+        ]
+        return sorted(carve([(run.start, run.end) for run in runs], lost)[0])
+
+    def _local_days(self, site: str, readings: list[Reading]) -> list[int]:
+        """The readings' dates at the site; its zone is looked up once where it does not change between them."""
+        if not readings:
+            return []
+        versions = self.registry.sites.get(site)
+        fixed = versions.during(UTC.day(readings[0].at), UTC.day(readings[-1].at)) if versions else None
+        if fixed is None:
+            return [self._zone(site, r.at).day(r.at) for r in readings]
+        day = zone(fixed.zone).day
+        return [day(r[0]) for r in readings]
 
     def _windows(self, one: Series, month: str) -> Iterator[DeviceLine]:
         for first, last in _windows_ending(one, month, self._length(one.first)):

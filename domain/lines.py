@@ -153,7 +153,7 @@ def time_lines(tally: Tally, track: Track, history: History, month: str, registr
     day, site = reached.day, reached.at.entry.site
     missing = unmet(history, track, tally, month, reached.at.zone, day)
     status = HELD if missing else AWAITING_CLOSE if base.awaits_close else READY
-    evidence = tuple(i for _, i in sorted({(c.entry.start, c.entry.identity) for c in tally.counted}))
+    evidence = tuple([identity for _, identity in sorted({(entry[0], entry[2]) for _, _, entry, _ in tally.counted})])
     units = [(base, 1, None)]
     addon = track.addons.get(base.code)
     if addon is not None and tally.total >= base.seconds + addon.seconds:

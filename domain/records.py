@@ -190,12 +190,14 @@ def remove(facts: Facts, kind: str, identity: str) -> None:
 
 
 def history(patient: Facts, month: Facts, earlier: Sequence[Facts], conflicts: Sequence[Conflict]) -> History:
-    """The facts that bear on one month: the patient's own, the month's, and the readings of the months before it."""
+    """The facts that bear on one month: the patient's own, the month's, and the readings of the months before it.
+
+    A reading near a month's edge stands in two documents; it is twice in the list and changes nothing by that.
+    """
     found = History(**{name: [TYPES[name]._make(row) for row in rows] for name, rows in patient.items() if name in TYPES})
     found.entries = [Entry._make(row) for row in month.get("entries", ())]
     if found.set_ups:
-        rows = {tuple(row) for facts in (*earlier, month) for row in facts.get("readings", ())}
-        found.readings = [Reading._make(row) for row in rows]
+        found.readings = [Reading._make(row) for facts in (*earlier, month) for row in facts.get("readings", ())]
     found.conflicts = conflicts
     return found
 

@@ -14,7 +14,7 @@ from domain.vocabulary import Vocabulary
 from ledger import arrivals, booking, registrations, schema
 from ledger.booking import Busy
 from ledger.database import insert_all, insert_new
-from ledger.marks import Marks
+from ledger.marks import EVERY, Cause, Marks, cause_of
 from ledger.workspace import Workspace
 
 CLOSE = "care.month.closed.v1"
@@ -37,6 +37,7 @@ class Acceptance:
         self.work = Workspace(connection)
         self.marks = Marks()
         self.immune: list[tuple[Event, Event]] = []
+        self.times: dict[str, int] = {}
 
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
@@ -48,6 +49,7 @@ class Acceptance:
         gone = [one for e in killed if (one := _locate(e)) is not None]
         fresh = [one for e in events if (one := _locate(e)) is not None]
         self._load([*gone, *fresh])
+        self.times = {one.event.identity: one.event.time for one in fresh}
         bookings = [b for one in fresh if (b := self._add(one, (one.event.tenant, one.event.identity) in dead)) is not None]
         self._free(gone, causes)
         self._clash(booking.book(self.connection, bookings))
@@ -94,18 +96,17 @@ class Acceptance:
             if kind == "visits":
                 for month in months_of(one.placed.low, one.placed.high):
                     self.work.know_month(one.patient, month)
-        self._mark(one, [one.event])
+        self._mark(one, (cause_of(one.event),))
         return None if dead else booking_of(one)
 
-    def _mark(self, one: Located, causes: Iterable[Event]) -> None:
+    def _mark(self, one: Located, causes: Iterable[Cause]) -> None:
         document = self.work.patients[one.patient]
-        for month in to_decide(one.placed, document.months, bool(document.facts.get("set_ups"))):
-            self.marks.add(one.patient, month, causes)
+        self.marks.add(one.patient, to_decide(one.placed, document.months, bool(document.facts.get("set_ups"))), causes)
 
     def _free(self, gone: Sequence[Located], causes: dict[tuple[str, str], list[Event]]) -> None:
         """Take facts out; the other patients of a double booking get their seconds back."""
         for one in gone:
-            by = causes[one.event.tenant, one.event.identity]
+            by = [cause_of(event) for event in causes[one.event.tenant, one.event.identity]]
             self._mark(one, by)
             placed = one.placed
             self.work.remove(one.patient, placed.kind, one.event.identity, placed.low, placed.high, monthly=placed.kind in MONTHLY)
@@ -113,12 +114,13 @@ class Acceptance:
             if booked is not None:
                 key = (one.event.tenant, booked.performer, booked.start, booked.identity)
                 for patient, low, high in booking.unbook(self.connection, [key]):
-                    self.marks.add_elsewhere(patient, months_of(low, high), by)
+                    self.marks.add(patient, months_of(low, high), by)
 
     def _clash(self, clashes: Sequence[booking.Clash]) -> None:
         for clash in clashes:
+            causes = [Cause(self.times.get(one.identity, 0), one.identity) for one in (clash.one, clash.other)]
             for patient in (clash.one.patient, clash.other.patient):
-                self.marks.add_clash(patient, months_of(clash.start, clash.end), clash, known=patient in self.work.patients)
+                self.marks.add(patient, months_of(clash.start, clash.end), causes)
 
     def _refer(self, fresh: Sequence[Located]) -> None:
         rows: list[tuple[str, str, str]] = []
@@ -141,9 +143,9 @@ class Acceptance:
         for event in lost:
             registrations.forget(self.connection, event.tenant, event.identity)
         for event in (*new, *lost):
-            by = causes.get((event.tenant, event.identity), [event]) if event in lost else [event]
+            by = [cause_of(e) for e in (causes.get((event.tenant, event.identity), [event]) if event in lost else [event])]
             for patient in registrations.referring(self.connection, event.tenant, {f"{kinds[event.type]}:{event.subject}"}):
-                self.marks.add_elsewhere(patient, ("*",), by)
+                self.marks.add(patient, (EVERY,), by)
 
     def _close(self, events: Sequence[Event]) -> None:
         """Record closes and which patient-months they wait for."""

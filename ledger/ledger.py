@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +24,8 @@ from ledger.rules import rulebook_for
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
 
-BATCH: Final = 20_000
+BATCH: Final = 10_000
+SETTLE_AFTER: Final = 100_000
 CHUNK: Final = 2_000
 
 
@@ -47,19 +50,26 @@ class Ledger:
             self._rulebook = rulebook_for(self.engine, self._rules)
         return self._rulebook
 
-    def ingest(self, inputs: Iterable[Input], *, batch: int = BATCH, progress: Callable[[Summary], None] | None = None) -> Summary:
-        """Take events in, a transaction a batch, and decide all that is due; `progress` hears after each batch."""
-        total = Summary()
+    def ingest(self, inputs: Iterable[Input], *, batch: int = BATCH, settle_after: int = SETTLE_AFTER, progress: Callable[[Summary], None] | None = None) -> Summary:
+        """Take events in, a transaction a batch, and decide all that is due; `progress` hears after each batch.
+
+        What a batch makes due waits in the ledger until about `settle_after` events are in, or all, or a month is closed: a long file then
+        decides a patient-month a few times instead of with every batch.
+        """
+        total, undecided = Summary(), 0
         iterator = iter(inputs)
         words = vocabulary(self.rulebook)
-        self.settle()
-        while part := list(islice(iterator, batch)):
-            for run in _between_closes(arrivals.read(part, words)):
-                total += self._accept(run)
-                self.settle()
-            if progress is not None:
-                progress(total)
-        self.settle()
+        with calm():
+            while part := list(islice(iterator, batch)):
+                for run in _between_closes(arrivals.read(part, words)):
+                    total += self._accept(run)
+                undecided += len(part)
+                if undecided >= settle_after:
+                    self.settle()
+                    undecided = 0
+                if progress is not None:
+                    progress(total)
+            self.settle()
         return total
 
     def _accept(self, run: Sequence[Arrival | Parked]) -> Summary:
@@ -79,16 +89,17 @@ class Ledger:
         arrivals.park(connection, [*parked, *reused])
         if new:
             arrivals.store(connection, new)
-            self._decide(connection, [one.event for one in new])
+            self._place(connection, [one.event for one in new])
         return Summary(len(new), duplicates, len(parked) + len(reused))
 
-    def _decide(self, connection: Connection, events: Sequence[Any]) -> None:
+    def _place(self, connection: Connection, events: Sequence[Any]) -> None:
+        """Turn new events into facts and queue what must be decided again."""
         acceptance = Acceptance(connection, vocabulary(self.rulebook))
         acceptance.take(events)
         outbox = Outbox(connection)
         for target, by in acceptance.immune:
             outbox.add(immune_close(target.tenant, target.data.month, target.identity, by.identity), target.tenant, target.tenant, by.time)
-        Settlement(connection, acceptance.work, self.rulebook, outbox).run(acceptance.marks.here)
+        acceptance.work.save()
         acceptance.marks.queue(connection)
         outbox.save()
 
@@ -159,6 +170,17 @@ class Ledger:
         from ledger.verify import verify
 
         return verify(self.engine, self._rules)
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Let the cycle collector look less often: batches make many tuples and no cycles, and it would walk them all each time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False, create: bool = True) -> Ledger:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, delete, select, tuple_
 
 from domain.events import Event
 from ledger import schema
-from ledger.booking import Clash
-from ledger.database import chunks, insert_new
+from ledger.database import chunks, upsert_all
 
 Key = tuple[str, str]
+EVERY: Final = "*"
 
 
 class Cause(NamedTuple):
@@ -23,40 +23,47 @@ class Cause(NamedTuple):
 
 
 class Marks:
-    """Marks set by a batch: `here` for patients whose documents the batch holds, `elsewhere` for the others.
-
-    What concerns other patients waits in the due queue for a transaction of its own.
-    """
+    """Marks set by a batch; they wait in the due queue for the transactions that decide."""
 
     def __init__(self) -> None:
-        self.here: dict[Key, set[Cause]] = {}
-        self.elsewhere: dict[Key, set[Cause]] = {}
+        self.found: dict[Key, set[Cause]] = {}
 
-    def add(self, patient: str, month: str, causes: Iterable[Event]) -> None:
-        """A month of a patient of this batch."""
-        self.here.setdefault((patient, month), set()).update(Cause(e.time, e.identity) for e in causes)
-
-    def add_elsewhere(self, patient: str, months: Iterable[str], causes: Iterable[Event]) -> None:
-        """Months of a patient who may not be in this batch; `*` stands for all there are."""
-        found = {Cause(e.time, e.identity) for e in causes}
+    def add(self, patient: str, months: Iterable[str], causes: Iterable[Cause]) -> None:
+        """Months of a patient; `*` stands for all there are."""
         for month in months:
-            self.elsewhere.setdefault((patient, month), set()).update(found)
-
-    def add_clash(self, patient: str, months: Iterable[str], clash: Clash, *, known: bool) -> None:
-        """Months of a patient whose performer turned out to be booked twice."""
-        found = {Cause(max(clash.one.start, clash.other.start), i) for i in (clash.one.identity, clash.other.identity)}
-        side = self.here if known else self.elsewhere
-        for month in months:
-            side.setdefault((patient, month), set()).update(found)
+            key = (patient, month)
+            if key in self.found:
+                self.found[key].update(causes)
+            else:
+                self.found[key] = set(causes)
 
     def queue(self, connection: Connection) -> None:
-        """Leave the marks on other patients for later."""
-        rows = [
-            {"patient_key": patient, "month": month, "cause": cause.identity, "time": cause.time}
-            for (patient, month), causes in self.elsewhere.items()
-            for cause in causes
-        ]
-        insert_new(connection, schema.due, rows)
+        """Put the marks into the due queue.
+
+        Which events are the cause matters where an adjustment may name them, in a closed month; elsewhere one row stands for all.
+        """
+        closed = closed_months(connection, {patient.partition("/")[0] for patient, _ in self.found})
+        rows = []
+        for (patient, month), causes in self.found.items():
+            named = month == EVERY or (patient.partition("/")[0], month) in closed
+            for cause in causes if named else [Cause(max(cause.time for cause in causes), "")]:
+                rows.append({"patient_key": patient, "month": month, "cause": cause.identity, "time": cause.time})
+        upsert_all(connection, schema.due, rows)
+
+
+def cause_of(event: Event) -> Cause:
+    """The event as a cause."""
+    return Cause(event.time, event.identity)
+
+
+def closed_months(connection: Connection, tenants: Iterable[str]) -> set[Key]:
+    """Months of the tenants that were closed, whole or at a site."""
+    t = schema.closures.c
+    found: set[Key] = set()
+    for chunk in chunks(sorted(tenants)):
+        rows = connection.execute(select(t.tenant, t.month).where(t.tenant.in_(chunk)).distinct())
+        found |= {(tenant, month) for tenant, month in rows}
+    return found
 
 
 def take_due(connection: Connection, limit: int) -> dict[Key, set[Cause]]:

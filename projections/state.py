@@ -9,8 +9,18 @@ from domain.calendar import Zone, month_days
 from domain.explanation import NOT_IN_FORCE
 from domain.lines import CLOSED, EXCLUDED, HELD, PAYABLE
 from domain.settlement import Row
-from domain.standing import AFTER_DEATH, AFTER_ENROLLMENT, AFTER_REVOCATION, BEFORE_CONSENT, BEFORE_VISIT, FACILITY_STAY
-from domain.tally import NOT_PERSONAL, PERFORMER_UNKNOWN, ROLE, SITE_UNKNOWN
+from domain.tally import (
+    AFTER_DEATH,
+    AFTER_ENROLLMENT,
+    AFTER_REVOCATION,
+    BEFORE_CONSENT,
+    BEFORE_VISIT,
+    FACILITY_STAY,
+    NOT_PERSONAL,
+    PERFORMER_UNKNOWN,
+    ROLE,
+    SITE_UNKNOWN,
+)
 
 REACHED: Final = "reached"
 ON_TRACK: Final = "on_track"

@@ -47,7 +47,8 @@ class Scenario:
     @property
     def closes(self) -> bool:
         """Whether a month is closed in it: what was known at that moment is then part of the story."""
-        return any(isinstance(step, str) and step.startswith("close ") for step in self.given)
+        sentences = (sentence for step in self.given for sentence in ([step] if isinstance(step, str) else step.values()))
+        return any(sentence.startswith("close ") for sentence in sentences)
 
     def events(self) -> list[Event]:
         """The events, in the order told."""
@@ -140,7 +141,8 @@ def _listed_problems(what: str, wanted: Sequence[str] | None, found: list[str]) 
 def _adjustment(row: Row) -> str:
     moved = f", to {row['date_of_service_to']}" if "date_of_service_to" in row else ""
     patient = "" if row["patient_id"] == "P1" else f" of {row['patient_id']}"
-    return f"{row['month']}{patient} {row['code']} {row['units_delta']:+d}, {row['amount_delta']}, {row['kind']}{moved}"
+    what = f"{row['month']}{patient} {row['code']} {row['units_delta']:+d}, for {row['practitioner_id']}, at {row['site_id']}"
+    return f"{what}, ${row['amount_delta']}, {row['kind']}{moved}"
 
 
 def _alert(row: Row) -> str:
@@ -211,11 +213,12 @@ def _differences(line: Row, text: str, named: Mapping[str, str]) -> Iterator[str
 def line_of(text: str) -> Row:
     """`G3003 x4 +1 excess, for dr-lee, ready, on 2026-03-02, $126.92` as the fields of a line."""
     head, *parts = text.split(", ")
-    match = re.fullmatch(r"(\w+)(?: x(\d+))?(?: \+(\d+) excess)?", head)
+    match = re.fullmatch(r"(\w+)(?: x(\d+))?(?: \+(\d+) excess)?(?: (held|awaiting_close))?", head)
     if match is None or match[1] not in PROGRAMS:
         raise ValueError(f"no line begins like {head!r}; tests/scenarios/README.md says how lines are written")
     line: Row = {"code": match[1], "program": PROGRAMS[match[1]], "units": int(match[2] or 1), "excess_units": int(match[3] or 0)}
-    line |= {"unmet": "", "excluded_by": None}
+    line |= {"status": match[4]} if match[4] else {}
+    line |= {"excluded_by": None} if match[4] == "held" else {"excluded_by": None, "unmet": ""}
     for part in parts:
         line |= _part(part)
     return line

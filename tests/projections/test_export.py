@@ -99,6 +99,24 @@ def test_a_correction_after_the_close() -> None:
     assert records[2]["group"] == records[3]["group"] != ""
 
 
+def test_a_base_comes_first_also_where_its_code_is_the_greater() -> None:
+    clinic = Clinic()
+    start, lee = "2026-03-02T18:00:00Z", {"program": "CCM", "practitioner_id": "dr-lee"}
+    visit = {"kind": "em", "modality": "video", "setting": "clinical", "em_billed": True, "site_id": "north", "practitioner_id": "dr-lee"}
+    clinic.add("consent.given", "P1", start, at=start, form="verbal", **lee)
+    clinic.add("visit.completed", "P1", "2026-03-02T18:30:00Z", start=start, end="2026-03-02T18:30:00Z", **visit)
+    clinic.add("plan.recorded", "P1", start, at=start, **lee)
+    for icd10 in ("I10", "E11.9"):
+        clinic.add("condition.recorded", "P1", start, icd10=icd10, category="chronic", at=start)
+    clinic.log("P1", "2026-03-03T18:00:00Z", 40)
+    clinic.events[-1]["data"]["program"] = "CCM"
+    clinic.close(MARCH, "2026-04-02T12:00:00Z")
+    clinic.retract(clinic.events[-2]["id"], "P1", "2026-04-05T00:00:00Z")
+    assert [(r["record"], r["code"], r["base_code"]) for r in of(clinic)] == [
+        ("line", "99490", ""), ("line", "99439", "99490"), ("adjustment", "99490", ""), ("adjustment", "99439", "99490"),
+    ]  # fmt: skip
+
+
 def test_one_site() -> None:
     clinic = Clinic(north="America/New_York", west="America/Los_Angeles")
     for number, site in enumerate(("north", "west"), 1):

@@ -78,8 +78,11 @@ def test_repeats_change_nothing(ledger: Ledger, built: dict[str, list[Any]], dat
             create(connection, projection)
             while (position := _position(connection, projection)) < wanted[-1]["sequence"]:
                 new = next(i for i, event in enumerate(wanted) if event["sequence"] > position)
-                first = data.draw(st.integers(max(0, new - 30), new))
-                deliver(connection, projection, [*wanted[first : new + data.draw(st.integers(1, 200))], *wanted[first:new]])
+                first, last = sorted((data.draw(st.integers(0, new)), data.draw(st.integers(0, new))))
+                deliver(connection, projection, wanted[first:last])
+                assert _position(connection, projection) == position
+                deliver(connection, projection, [*wanted[first : new + data.draw(st.integers(1, 200))], *wanted[first:last]])
+            deliver(connection, projection, wanted[: data.draw(st.integers(0, len(wanted)))])
     assert catch_up(ledger.engine) == 0
     assert contents(ledger.engine) == built
 

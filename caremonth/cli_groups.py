@@ -1,0 +1,72 @@
+"""The commands that have commands of their own: `dead-letters` and `rules`."""
+
+# ruff: noqa: PLC0415  a command imports what it needs when it runs, so that `--help` answers at once
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from caremonth.cli_options import ALSO, settings_of
+
+dead_letters = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The parked input: list it, or try it again.")
+rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The rules with their dates and sources.")
+
+
+@dead_letters.command("list", epilog=ALSO)
+def dead_letters_list(context: typer.Context) -> None:
+    """The parked input, with the reason and the fix.
+
+    With --json also its raw bytes.
+    """
+    from caremonth.cli_ledger import opened
+    from caremonth.cli_output import put_rows
+    from caremonth.cli_text import DEAD_LETTERS
+
+    settings = settings_of(context)
+    with opened(settings) as ledger:
+        put_rows(ledger.dead_letters(), DEAD_LETTERS, as_json=settings.json, nothing="no dead letters")
+
+
+@dead_letters.command("retry", epilog=ALSO)
+def dead_letters_retry(context: typer.Context) -> None:
+    """Take all parked input in again, after a fix."""
+    from caremonth.cli_intake import end_with
+    from caremonth.cli_ledger import opened
+
+    with opened(settings_of(context)) as ledger:
+        summary = ledger.retry_dead_letters()
+    end_with(summary)
+
+
+@rules.command("list", epilog=ALSO)
+def rules_list(context: typer.Context) -> None:
+    """The rule sets and their codes.
+
+    The ledger's first, then those the program carries; each code with its first and last day.
+    """
+    from caremonth.cli_rules import put_rule_sets
+
+    put_rule_sets(settings_of(context))
+
+
+@rules.command("show", epilog=ALSO)
+def rules_show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as G3002.")]) -> None:
+    """A code's dated values, each with its citations."""
+    from caremonth.cli_rules import put_code
+
+    put_code(settings_of(context), code)
+
+
+@rules.command("check", epilog=ALSO)
+def rules_check(context: typer.Context, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of rule files.")]) -> None:
+    """Whether the rule files of a folder can be followed.
+
+    Exit 1 and the problem, if not.
+    """
+    from caremonth.cli_rules import put_problems
+
+    if put_problems(folder, as_json=settings_of(context).json):
+        raise typer.Exit(1)
