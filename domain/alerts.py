@@ -40,7 +40,11 @@ def adjustment_alerts(out: list[Out]) -> Iterator[Out]:
         if one.type == ADJUSTMENT:
             names = ("tenant", "patient_id", "month", "program", "practitioner_id", "site_id", "code", "line_id")
             about = {name: one.data[name] for name in names}
-            yield _alert("adjustment_proposed", one.ordinal, about | {"units_delta": one.data["units_delta"], "amount_delta": one.data["amount_delta"]})
+            yield _alert(
+                "adjustment_proposed",
+                one.ordinal,
+                about | {"units_delta": one.data["units_delta"], "amount_delta": one.data["amount_delta"]},
+            )
 
 
 def immune_close(tenant: str, month: str, identity: str, by: str) -> Out:

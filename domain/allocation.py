@@ -17,6 +17,7 @@ from domain.rulebook import Rulebook, Track
 from domain.spans import AFTER, BEFORE, Span, carve, split
 from domain.standing import first_visit
 from domain.tally import BILLED_VISIT, DOUBLE_BOOKED, INFERRED, NOT_PERSONAL, OVERLAP, PERFORMER_UNKNOWN, RETRACTED, ROLE, SITE_UNKNOWN
+
 from domain.tally import Counted, Excluded, Tally  # isort: skip
 
 MARGIN: Final = 3
@@ -42,7 +43,20 @@ def allocate(history: History, month: str, registry: Registry, rulebook: Ruleboo
 
 
 class _Allocation:
-    __slots__ = ("active", "billed", "conflicts", "contexts", "first", "history", "last", "month", "near", "registry", "rulebook", "taken_until")
+    __slots__ = (
+        "active",
+        "billed",
+        "conflicts",
+        "contexts",
+        "first",
+        "history",
+        "last",
+        "month",
+        "near",
+        "registry",
+        "rulebook",
+        "taken_until",
+    )
 
     def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
@@ -68,7 +82,13 @@ class _Allocation:
             if lane is None:
                 lane = lanes[key] = self._lane(program, practitioner, performer, site)
             low, high, stops, counted, local = lane
-            if low <= start >= taken_until and end <= high and not dead and source != "inferred" and not (stops and _meets(stops, start, end)):
+            if (
+                low <= start >= taken_until
+                and end <= high
+                and not dead
+                and source != "inferred"
+                and not (stops and _meets(stops, start, end))
+            ):
                 taken_until = end
                 self.active = [(start, end)]
                 counted.append(count(Counted, (start, end, entry, local)))

@@ -5,8 +5,8 @@ Days are date ordinals (`datetime.date.toordinal`), months `YYYY-MM`, instants e
 
 from __future__ import annotations
 
+from datetime import UTC as UTC_CLOCK
 from datetime import date, datetime, timedelta
-from datetime import timezone as fixed
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -103,4 +103,4 @@ def iso(day: int) -> str:
 
 def utc_text(instant: int) -> str:
     """An instant as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(instant, fixed.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(instant, UTC_CLOCK).strftime("%Y-%m-%dT%H:%M:%SZ")

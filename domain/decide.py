@@ -47,7 +47,10 @@ class Decision(NamedTuple):
 def decide(history: History, month: str, registry: Registry, rulebook: Rulebook) -> Decision:
     """Decide one patient-month from everything known about it."""
     rules = rulebook.at(month_days(month)[0])
-    drafts = [_draft(tally, rules.programs[tally.program], history, month, registry, rulebook) for tally in allocate(history, month, registry, rulebook)]
+    drafts = [
+        _draft(tally, rules.programs[tally.program], history, month, registry, rulebook)
+        for tally in allocate(history, month, registry, rulebook)
+    ]
     if history.set_ups:
         drafts = _with_devices(drafts, history, month, registry, rulebook)
     return Decision(month, tuple(_settle(drafts, rulebook, month)))

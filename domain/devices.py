@@ -107,7 +107,9 @@ class _Counter:
 
     def _series(self) -> Iterator[Series]:
         set_ups = [s for s in known_set_ups(self.history, self.program, self.registry) if s.practitioner == self.practitioner]
-        ends = sorted(e.at for e in self.history.enrollments if not e.started and (e.program, e.practitioner) == (self.program, self.practitioner))
+        ends = sorted(
+            e.at for e in self.history.enrollments if not e.started and (e.program, e.practitioner) == (self.program, self.practitioner)
+        )
         for kind in sorted({s.kind for s in set_ups}):
             yield from self._kind_series(kind, [s for s in set_ups if s.kind == kind], ends)
 

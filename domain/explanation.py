@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from domain.calendar import iso, month_days
 from domain.decide import Decision, ProgramDecision
-from domain.rulebook import Program, Rulebook
+from domain.rulebook import Rulebook
 from domain.settlement import PatientMonth, Row
 from domain.tally import Counted, Excluded, Tally
 
@@ -91,10 +91,10 @@ def _unmet(one: ProgramDecision, rulebook: Rulebook, month: str) -> Iterator[Row
     requirements = {r.name: r for r in program.tracks[one.track].requirements}
     for name in one.unmet:
         yield {"requirement": name, "text": requirements[name].text, "citation": requirements[name].citation}
-    yield from _kinds_not_in_force(one, program, rulebook)
+    yield from _kinds_not_in_force(one, rulebook)
 
 
-def _kinds_not_in_force(one: ProgramDecision, program: Program, rulebook: Rulebook) -> Iterator[Row]:
+def _kinds_not_in_force(one: ProgramDecision, rulebook: Rulebook) -> Iterator[Row]:
     for code in one.early_codes:
         text = rulebook.texts[code]
         yield {

@@ -94,9 +94,12 @@ def next_code(track: Track, total: int) -> Next | None:
     for base in track.bases:
         if total < base.seconds:
             return Next(base.code, base.seconds - total)
-    base = track.bases[-1] if track.bases else None
-    addon = track.addons.get(base.code) if base else None
-    if base is None or addon is None:
+    return _next_addon(track, track.bases[-1], total) if track.bases else None
+
+
+def _next_addon(track: Track, base: TimeCode, total: int) -> Next | None:
+    addon = track.addons.get(base.code)
+    if addon is None:
         return None
     units = (total - base.seconds) // addon.seconds
     if addon.cap is not None and units >= addon.cap:
@@ -129,7 +132,7 @@ def condition_met(requirement: Requirement, history: History, day: int) -> bool:
         and (requirement.months is None or c.months is None or c.months >= requirement.months)
         and (requirement.onset_months is None or (c.onset is not None and add_months(c.onset, requirement.onset_months) <= day))
     }
-    return len(codes) >= requirement.count
+    return len(codes) >= requirement.different
 
 
 def _level(history: History, practitioner: str, month: str) -> str | None:
@@ -154,7 +157,7 @@ def time_lines(tally: Tally, track: Track, history: History, month: str, registr
     missing = unmet(history, track, tally, month, reached.at.zone, day)
     status = HELD if missing else AWAITING_CLOSE if base.awaits_close else READY
     evidence = tuple([identity for _, identity in sorted({(entry[0], entry[2]) for _, _, entry, _ in tally.counted})])
-    units = [(base, 1, None)]
+    units: list[tuple[TimeCode, int, str | None]] = [(base, 1, None)]
     addon = track.addons.get(base.code)
     if addon is not None and tally.total >= base.seconds + addon.seconds:
         units.append((addon, (tally.total - base.seconds) // addon.seconds, base.code))

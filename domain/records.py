@@ -22,7 +22,7 @@ DEVICE_MONTHS: Final = 2
 WINDOW: Final = 30 * DAY
 
 Facts = dict[str, list[Sequence[Any]]]
-Fact = tuple[Any, ...]
+Fact = Any
 
 TYPES: Final[Mapping[str, Any]] = {
     "entries": Entry,

@@ -29,7 +29,7 @@ class Requirement(NamedTuple):
     """Something that must be on file before a line is payable; without it the line is held.
 
     `name` is one of `condition`, `care_plan`, `interactive_contact`, `mdm`; the other fields narrow it:
-    `category`, `count` (different ICD-10 codes) and `months` (least expected duration) for conditions, `onset_months`
+    `category`, `different` (how many different ICD-10 codes) and `months` (least expected duration) for conditions, `onset_months`
     (calendar months between onset and date of service), `levels` for medical decision making.
     """
 
@@ -37,7 +37,7 @@ class Requirement(NamedTuple):
     text: str
     citation: str
     category: str | None = None
-    count: int = 1
+    different: int = 1
     months: int | None = None
     onset_months: int | None = None
     levels: frozenset[str] = frozenset()

@@ -44,7 +44,7 @@ def _condition(fields: Mapping[str, Place]) -> Requirement:
         fields["text"].text(),
         "",
         category=fields["category"].one_of(CATEGORIES, "a category of condition"),
-        count=fields["count"].whole(1),
+        different=fields["count"].whole(1),
         months=fields.get("months", missing).optional(lambda place: place.whole(1)),
         onset_months=fields.get("onset_months", missing).optional(lambda place: place.whole(1)),
     )

@@ -165,7 +165,14 @@ class _Step:
     __slots__ = ("before", "bound_site", "cause", "month", "now", "rule_set", "scope")
 
     def __init__(
-        self, month: PatientMonth, key: Key, stored: Mapping[Key, Stored], decided: Mapping[Key, Line], scope: Scope, rule_set: str, cause: Row
+        self,
+        month: PatientMonth,
+        key: Key,
+        stored: Mapping[Key, Stored],
+        decided: Mapping[Key, Line],
+        scope: Scope,
+        rule_set: str,
+        cause: Row,
     ) -> None:
         self.month = month
         self.before = stored.get(key) or Stored(line_id(month, key), key, GONE, 0, {})
@@ -196,9 +203,7 @@ class _Step:
         delta_units, delta_cents = self._delta()
         if delta_units or delta_cents:
             revision = max(revision, self.before.revision + 1)
-            after = after._replace(
-                adjusted_units=after.adjusted_units + delta_units, adjusted_cents=after.adjusted_cents + delta_cents
-            )
+            after = after._replace(adjusted_units=after.adjusted_units + delta_units, adjusted_cents=after.adjusted_cents + delta_cents)
         if after.status != CLOSED:
             after = after._replace(row={**after.row, "revision": revision} if after.row else after.row)
         after = after._replace(revision=revision)

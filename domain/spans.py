@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 Span = tuple[int, int]
@@ -17,7 +18,8 @@ def clip(spans: Iterable[Span], low: int, high: int) -> list[Span]:
 
 def carve(pieces: Sequence[Span], blocks: Iterable[Span]) -> tuple[list[Span], list[Span]]:
     """Pieces split into what no block covers and what one does."""
-    kept, removed = list(pieces), []
+    kept: list[Span] = list(pieces)
+    removed: list[Span] = []
     for block in blocks:
         rest: list[Span] = []
         for piece in kept:
@@ -41,4 +43,4 @@ def _cut(piece: Span, block: Span, rest: list[Span], removed: list[Span]) -> Non
 def split(start: int, end: int, cuts: Iterable[int]) -> list[Span]:
     """`[start, end)` cut at the instants that lie inside it."""
     points = [start, *sorted({cut for cut in cuts if start < cut < end}), end]
-    return list(zip(points, points[1:], strict=False))
+    return list(pairwise(points))

@@ -7,6 +7,7 @@ of seconds it takes away, in the order in which reasons are reported.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from domain.calendar import UTC, Zone, add_months, zone
@@ -15,7 +16,6 @@ from domain.rulebook import Program
 from domain.rulebook import Visit as VisitRule
 from domain.spans import AFTER, BEFORE, Span
 from domain.tally import AFTER_DEATH, AFTER_ENROLLMENT, AFTER_REVOCATION, BEFORE_CONSENT, BEFORE_VISIT, FACILITY_STAY
-
 
 Block = tuple[str, list[Span]]
 
@@ -78,7 +78,7 @@ def _counted_from(at: int, program: Program, visit: Visit | None) -> int:
 
 def consent_blocks(runs: list[Run]) -> list[Block]:
     """Seconds before the first consent, and between a revocation and the next consent."""
-    revoked = [(run.end, later.start) for run, later in zip(runs, runs[1:], strict=False)]
+    revoked = [(run.end, later.start) for run, later in pairwise(runs)]
     if runs and runs[-1].end != AFTER:
         revoked.append((runs[-1].end, AFTER))
     return [(BEFORE_CONSENT, [(BEFORE, runs[0].start if runs else AFTER)]), (AFTER_REVOCATION, revoked)]

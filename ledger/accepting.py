@@ -156,7 +156,14 @@ class Acceptance:
     def _close_month(self, event: Event) -> None:
         number = arrivals.next_number(self.connection, schema.closures.c.seq)
         data = event.data
-        row = {"seq": number, "tenant": event.tenant, "month": data.month, "site": data.site_id, "identity": event.identity, "time": event.time}
+        row = {
+            "seq": number,
+            "tenant": event.tenant,
+            "month": data.month,
+            "site": data.site_id,
+            "identity": event.identity,
+            "time": event.time,
+        }
         insert_all(self.connection, schema.closures, [row])
         t = schema.lines.c
         keys = self.connection.execute(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jiter import from_json
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
@@ -18,7 +18,10 @@ from ledger.database import chunks, insert_all, insert_new
 from ledger.trusted import reread
 
 Input = tuple[str, bytes]
-REUSED = "another event of this tenant and source has this id with other content; give the corrected event an id of its own and name this one in `replaces`"
+REUSED: Final = (
+    "another event of this tenant and source has this id with other content; give the corrected event an id of its own "
+    "and name this one in `replaces`"
+)
 
 
 class Arrival(NamedTuple):
@@ -123,9 +126,9 @@ def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     insert_all(connection, schema.events, rows)
 
 
-def next_number(connection: Connection, column: object) -> int:
+def next_number(connection: Connection, column: ColumnElement[int]) -> int:
     """One more than the greatest number given so far; the writer's lock keeps it ours."""
-    greatest = connection.execute(select(func.max(column))).scalar()  # type: ignore[arg-type]
+    greatest = connection.execute(select(func.max(column))).scalar()
     return int(greatest or 0) + 1
 
 

@@ -66,8 +66,8 @@ def _recorded(connection: Connection, tenant: str, performer: str, cluster: list
     statement = select(t.start, t.identity, t.end, t.tenant, t.performer, t.patient).where(
         t.tenant == bindparam("tenant"), t.performer == bindparam("performer"), t.start > bindparam("low"), t.start < bindparam("high")
     )
-    rows = connection.execute(statement, {"tenant": tenant, "performer": performer, "low": low, "high": high})
-    return [Busy(*row) for row in rows]
+    rows = connection.execute(statement, {"tenant": tenant, "performer": performer, "low": low, "high": high}).all()
+    return [Busy._make(row) for row in rows]
 
 
 def _clashes(new: list[Busy], recorded: list[Busy]) -> Iterator[Clash]:

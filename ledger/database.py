@@ -76,7 +76,9 @@ def told() -> Iterator[None]:
     except NoSuchModuleError:
         raise LedgerError("the database URL names a driver that is not installed; write it like sqlite:///caremonth.db") from None
     except DBAPIError as error:
-        raise LedgerError(f"the database refused: {_short(error)}; nothing of this step was written, run the command again after mending that") from None
+        raise LedgerError(
+            f"the database refused: {_short(error)}; nothing of this step was written, run the command again after mending that"
+        ) from None
 
 
 def _short(error: DBAPIError) -> str:
@@ -115,7 +117,7 @@ def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
         return
     text_of, names = _spelled(connection.dialect, table, mode)
     if names is None:
-        connection.exec_driver_sql(text_of, list(rows))  # type: ignore[arg-type]
+        connection.exec_driver_sql(text_of, list(rows))
     else:
         pick = itemgetter(*names) if len(names) > 1 else (lambda row: (row[names[0]],))
         connection.exec_driver_sql(text_of, [pick(row) for row in rows])
@@ -126,7 +128,7 @@ def _spelled(dialect: Dialect, table: Table, mode: str) -> tuple[str, tuple[str,
     """The statement as the driver takes it, and the order of its parameters where they go by position."""
     statement = table.insert() if mode == "insert" else _on_conflict(dialect, table, mode)
     compiled = statement.compile(dialect=dialect, column_keys=[column.name for column in table.columns])
-    return str(compiled), tuple(compiled.positiontup) if compiled.positional else None
+    return str(compiled), tuple(compiled.positiontup or ()) if compiled.positional else None
 
 
 def _on_conflict(dialect: Dialect, table: Table, mode: str) -> Any:

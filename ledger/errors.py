@@ -5,5 +5,5 @@ class LedgerError(Exception):
     """A request that cannot be met; the text says what, why, and what to do."""
 
 
-class RulesDiffer(LedgerError):
+class RulesDifferError(LedgerError):
     """The program carries other rules than those the ledger was decided by."""

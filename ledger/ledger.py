@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, select
 
@@ -17,6 +15,7 @@ from domain.rulebook_vocabulary import vocabulary
 from ledger import arrivals, reading, schema
 from ledger.accepting import CLOSE, Acceptance
 from ledger.arrivals import Arrival, Input, Parked, Summary
+from ledger.calm import calm
 from ledger.database import connect, writing
 from ledger.marks import is_due, take_due
 from ledger.outbox import Outbox
@@ -37,7 +36,7 @@ class Ledger:
         self._rules = rules
         self._rulebook: Rulebook | None = None
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -45,12 +44,19 @@ class Ledger:
 
     @property
     def rulebook(self) -> Rulebook:
-        """The rules the ledger is decided by; raises RulesDiffer when the program carries others."""
+        """The rules the ledger is decided by; raises RulesDifferError when the program carries others."""
         if self._rulebook is None:
             self._rulebook = rulebook_for(self.engine, self._rules)
         return self._rulebook
 
-    def ingest(self, inputs: Iterable[Input], *, batch: int = BATCH, settle_after: int = SETTLE_AFTER, progress: Callable[[Summary], None] | None = None) -> Summary:
+    def ingest(
+        self,
+        inputs: Iterable[Input],
+        *,
+        batch: int = BATCH,
+        settle_after: int = SETTLE_AFTER,
+        progress: Callable[[Summary], None] | None = None,
+    ) -> Summary:
         """Take events in, a transaction a batch, and decide all that is due; `progress` hears after each batch.
 
         What a batch makes due waits in the ledger until about `settle_after` events are in, or all, or a month is closed: a long file then
@@ -170,17 +176,6 @@ class Ledger:
         from ledger.verify import verify
 
         return verify(self.engine, self._rules)
-
-
-@contextmanager
-def calm() -> Iterator[None]:
-    """Let the cycle collector look less often: batches make many tuples and no cycles, and it would walk them all each time."""
-    usual = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False, create: bool = True) -> Ledger:

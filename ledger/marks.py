@@ -46,8 +46,8 @@ class Marks:
         rows = []
         for (patient, month), causes in self.found.items():
             named = month == EVERY or (patient.partition("/")[0], month) in closed
-            for cause in causes if named else [Cause(max(cause.time for cause in causes), "")]:
-                rows.append({"patient_key": patient, "month": month, "cause": cause.identity, "time": cause.time})
+            kept = causes if named else [Cause(max(cause.time for cause in causes), "")]
+            rows += [{"patient_key": patient, "month": month, "cause": cause.identity, "time": cause.time} for cause in kept]
         upsert_all(connection, schema.due, rows)
 
 

@@ -45,7 +45,12 @@ def decision_of(connection: Connection, rulebook: Rulebook, one: PatientMonth) -
         return None
     earlier = work.earlier(patient, one.month)
     work.load_months([one.key, *earlier])
-    facts = history(known.facts, work.months[one.key].facts, [work.months[k].facts for k in earlier], conflicts_of(connection, [patient]).get(patient, []))
+    facts = history(
+        known.facts,
+        work.months[one.key].facts,
+        [work.months[k].facts for k in earlier],
+        conflicts_of(connection, [patient]).get(patient, []),
+    )
     return decide(facts, one.month, registrations.load(connection, one.tenant), rulebook)
 
 

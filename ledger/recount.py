@@ -83,7 +83,12 @@ def check_patients(connection: Connection, tenant: str, keys: list[str], expecte
 
 
 def _check_lines(
-    one: PatientMonth, count: Recount, lines: Mapping[str, dict[Key, Stored]], known: set[str], conflicts: list[Conflict], expected: Expectation
+    one: PatientMonth,
+    count: Recount,
+    lines: Mapping[str, dict[Key, Stored]],
+    known: set[str],
+    conflicts: list[Conflict],
+    expected: Expectation,
 ) -> Iterator[str]:
     """Deciding each month anew must change nothing."""
     months = {*known, *count.months, *lines}
@@ -109,7 +114,7 @@ def _recount(connection: Connection, tenant: str, keys: list[str], expected: Exp
     t = schema.events.c
     statement = select(t.subject, t.raw).where(t.tenant == tenant, t.subject.in_(bindparam("subjects", expanding=True)))
     found: dict[str, Recount] = {}
-    for subject, raw in connection.execute(statement, {"subjects": [key.partition("/")[2] for key in keys]}):
+    for subject, raw in connection.execute(statement, {"subjects": [key.partition("/")[2] for key in keys]}).all():
         key = f"{tenant}/{subject}"
         found.setdefault(key, Recount()).take(raw, key, expected)
     return found
@@ -130,7 +135,7 @@ def _months(connection: Connection, month_keys: Iterable[str]) -> dict[str, dict
     t = schema.months.c
     found: dict[str, dict[str, Facts]] = {}
     for chunk in chunks(sorted(month_keys)):
-        for month_key, facts in connection.execute(select(t.key, t.facts).where(t.key.in_(chunk))):
+        for month_key, facts in connection.execute(select(t.key, t.facts).where(t.key.in_(chunk))).all():
             key, _, month = month_key.rpartition("/")
             found.setdefault(key, {})[month] = orjson.loads(facts)
     return found
@@ -150,6 +155,6 @@ def _bookings(connection: Connection, tenant: str, keys: list[str]) -> dict[str,
     t = schema.busy.c
     statement = select(t.start, t.identity, t.end, t.tenant, t.performer, t.patient).where(t.tenant == tenant, t.patient.in_(keys))
     found: dict[str, set[Busy]] = {}
-    for row in connection.execute(statement):
-        found.setdefault(row.patient, set()).add(Busy(*row))
+    for row in connection.execute(statement).all():
+        found.setdefault(row[5], set()).add(Busy._make(row))
     return found

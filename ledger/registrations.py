@@ -8,8 +8,8 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, select
 
 from domain.events import Event
-from domain.registry import Registration, registry_of
 from domain.facts import Registry
+from domain.registry import Registration, registry_of
 from ledger import schema
 from ledger.database import chunks, insert_new, upsert_all
 
@@ -41,7 +41,9 @@ def load(connection: Connection, tenant: str) -> Registry:
     """All registrations of a tenant, compiled."""
     t = schema.registrations.c
     rows = connection.execute(select(t.kind, t.subject, t.valid_from, t.time, t.identity, t.facts).where(t.tenant == tenant))
-    return registry_of(Registration(kind, subject, first, time, identity, orjson.loads(facts)) for kind, subject, first, time, identity, facts in rows)
+    return registry_of(
+        Registration(kind, subject, first, time, identity, orjson.loads(facts)) for kind, subject, first, time, identity, facts in rows
+    )
 
 
 def refer(connection: Connection, rows: list[tuple[str, str, str]]) -> None:

@@ -12,7 +12,7 @@ from domain.rulebook import Rulebook
 from domain.rulebook_compile import compile_rulebook
 from ledger import schema
 from ledger.database import insert_new, reading, upsert_all, writing
-from ledger.errors import LedgerError, RulesDiffer
+from ledger.errors import LedgerError, RulesDifferError
 from ledger.rule_files import PACKAGED, RuleFileError, load_document, packaged_fingerprint
 
 ACTIVE: Final = "rules"
@@ -22,7 +22,7 @@ FINGERPRINT: Final = "rules_fingerprint"
 def rulebook_for(engine: Engine, directory: Path | None = None) -> Rulebook:
     """The ledger's rules, if the program carries the same; a new ledger takes on the program's.
 
-    The files' bytes are compared first, so that the usual case parses none of them. Raises RulesDiffer.
+    The files' bytes are compared first, so that the usual case parses none of them. Raises RulesDifferError.
     """
     files = directory or PACKAGED
     with reading(engine) as connection:
@@ -32,8 +32,9 @@ def rulebook_for(engine: Engine, directory: Path | None = None) -> Rulebook:
         return compile_rulebook(orjson.loads(stored))
     carried = load(files)
     if active is not None and active != carried.digest:
-        raise RulesDiffer(
-            f"the ledger was decided by rule set {_name(stored)} ({active[:12]}), this program carries {carried.id} ({carried.digest[:12]}); "
+        raise RulesDifferError(
+            f"the ledger was decided by rule set {_name(stored)} ({active[:12]}), "
+            f"this program carries {carried.id} ({carried.digest[:12]}); "
             "point --rules to the rules of the ledger, or start a new ledger and ingest the events into it under the new ones"
         )
     with writing(engine) as connection:

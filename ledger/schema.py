@@ -45,7 +45,8 @@ tombstones = Table(
 
 dead_letters = Table(
     "dead_letters", metadata,
-    _number("seq", primary=True), _text("id"), _text("reason"), _text("message"), _text("origin"), _document("raw"), _text("tenant", null=True),
+    _number("seq", primary=True), _text("id"), _text("reason"), _text("message"), _text("origin"), _document("raw"),
+    _text("tenant", null=True),
     UniqueConstraint("id", name="dead_letters_id"),
 )  # fmt: skip
 

@@ -133,7 +133,9 @@ class Settlement:
 
     def _scope(self, one: PatientMonth) -> Scope:
         closures = self._closures(one.tenant, one.month)
-        return Scope(any(site is None for _, site, _ in closures), frozenset(site for _, site, _ in closures if site)) if closures else Scope()
+        return (
+            Scope(any(site is None for _, site, _ in closures), frozenset(site for _, site, _ in closures if site)) if closures else Scope()
+        )
 
     def _progress(self, one: PatientMonth, decision: Decision, state: dict[str, Any]) -> Iterator[Out]:
         """The month's progress where it changed; numbered, so that each has an id of its own."""
@@ -162,7 +164,8 @@ def stored_line(row: RowMapping) -> Stored:
     """A line as the ledger keeps it."""
     return Stored(
         row["line_id"], (row["program"], row["practitioner"], row["code"], row["window"]), row["status"], row["revision"],
-        orjson.loads(row["row"]), row["closed_units"], row["closed_cents"], row["closed_site"], row["adjusted_units"], row["adjusted_cents"],
+        orjson.loads(row["row"]), row["closed_units"], row["closed_cents"], row["closed_site"],
+        row["adjusted_units"], row["adjusted_cents"],
     )  # fmt: skip
 
 

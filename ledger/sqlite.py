@@ -19,7 +19,9 @@ def sqlite_engine(url: str, *, full_sync: bool) -> Engine:
     never part of one.
     """
     memory = url in ("sqlite://", "sqlite:///:memory:")
-    engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False}, **({"poolclass": StaticPool} if memory else {}))
+    engine = create_engine(
+        url, connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False}, **({"poolclass": StaticPool} if memory else {})
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any, Final
 
-from jiter import from_json
+import orjson
 
 from domain.envelope import Event
 from domain.instants import parse_day, parse_instant
@@ -27,9 +27,9 @@ class Data(dict[str, Any]):
 
 def reread(raw: bytes, tracked: Container[str]) -> Event:
     """The event of stored bytes, without validating it anew; `tracked` are the programs whose enrolments have a track."""
-    obj = from_json(raw)
+    obj = orjson.loads(raw)
     data = Data(obj["data"])
-    if obj["type"] == ENROLLED and data.track is None and data.program in tracked:
+    if obj["type"] == ENROLLED and data.get("track") is None and data["program"] in tracked:
         data["track"] = DEFAULT_TRACK
     for name in _INSTANTS:
         value = data.get(name)
@@ -40,5 +40,12 @@ def reread(raw: bytes, tracked: Container[str]) -> Event:
         if value is not None:
             data[name] = parse_day(value)
     return Event(
-        obj["tenant"], obj["source"], obj["id"], obj["type"], obj["subject"], parse_instant(obj["time"]), obj.get("replaces"), data  # type: ignore[arg-type]
+        obj["tenant"],
+        obj["source"],
+        obj["id"],
+        obj["type"],
+        obj["subject"],
+        parse_instant(obj["time"]),
+        obj.get("replaces"),
+        data,
     )

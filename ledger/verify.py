@@ -18,16 +18,18 @@ import orjson
 from sqlalchemy import Connection, Engine, func, select
 
 from domain.facts import Registry
+from domain.lines import CLOSED
 from domain.registry import Registration, registry_of
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
-from domain.settlement import ADJUSTMENT, CLOSED, MONTH_CLOSED
+from domain.settlement import ADJUSTMENT, MONTH_CLOSED
 from ledger import registrations, schema
 from ledger.accepting import CLOSE
 from ledger.arrivals import target_of
 from ledger.booking import Busy, sweep
+from ledger.calm import calm
 from ledger.database import chunks, connect, reading
-from ledger.errors import RulesDiffer
+from ledger.errors import RulesDifferError
 from ledger.outbox import sent
 from ledger.recount import Expectation, check_patients
 from ledger.rules import rulebook_for
@@ -50,9 +52,9 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     """All differences between the ledger and what its events come to."""
     try:
         rulebook = rulebook_for(engine, rules)
-    except RulesDiffer as error:
+    except RulesDifferError as error:
         return [str(error)]
-    with reading(engine) as connection:
+    with calm(), reading(engine) as connection:
         found = [*_numbers(connection), *_waiting(connection)]
         common = _common(connection, rulebook)
         found += _registered(connection, common)
@@ -141,7 +143,9 @@ def _history(connection: Connection) -> Iterator[Difference]:
         data = event["data"]
         adjusted[data["line_id"]] = adjusted.get(data["line_id"], 0) + data["units_delta"]
     t = schema.lines.c
-    for line, status, row, units in connection.execute(select(t.line_id, t.status, t.row, t.adjusted_units).where((t.status == CLOSED) | (t.adjusted_units != 0))):
+    for line, status, row, units in connection.execute(
+        select(t.line_id, t.status, t.row, t.adjusted_units).where((t.status == CLOSED) | (t.adjusted_units != 0))
+    ):
         if status == CLOSED and orjson.loads(row) != closed.pop(line, None):
             yield f"line {line}: the closed line is not the one its close announced"
         if units != adjusted.get(line, 0):
@@ -152,7 +156,9 @@ def _history(connection: Connection) -> Iterator[Difference]:
 
 def _patients(connection: Connection) -> list[str]:
     t = schema.events.c
-    subjects = connection.execute(select(t.tenant, t.subject).where(t.type.notin_((registrations.SITE, registrations.PERSON, CLOSE))).distinct())
+    subjects = connection.execute(
+        select(t.tenant, t.subject).where(t.type.notin_((registrations.SITE, registrations.PERSON, CLOSE))).distinct()
+    )
     stored = connection.execute(select(schema.patients.c.key)).scalars()
     by_lines = connection.execute(select(schema.lines.c.tenant, schema.lines.c.patient).distinct())
     return sorted({*(f"{t}/{s}" for t, s in subjects), *stored, *(f"{t}/{p}" for t, p in by_lines)})
@@ -162,7 +168,7 @@ def _in_parts(engine: Engine, rules: Path | None, keys: list[str], common: Commo
     workers = min(cpu_count() or 1, max(1, len(keys) // MANY))
     url = engine.url.render_as_string(hide_password=False)
     if workers < 2 or engine.url.database in (None, "", ":memory:"):
-        with reading(engine) as connection:
+        with calm(), reading(engine) as connection:
             return list(_check(connection, keys, common))
     size = -(-len(keys) // (workers * 4))
     parts = [keys[i : i + size] for i in range(0, len(keys), size)]
@@ -181,12 +187,14 @@ def _start(url: str, rules: Path | None) -> None:
 
 
 def _part(keys: list[str]) -> list[Difference]:
-    with reading(_worker["engine"]) as connection:
+    with calm(), reading(_worker["engine"]) as connection:
         return list(_check(connection, keys, _worker["common"]))
 
 
 def _check(connection: Connection, keys: list[str], common: Common) -> Iterator[Difference]:
     for tenant, group in groupby(keys, key=lambda key: key.partition("/")[0]):
-        expectation = Expectation(common.rulebook, vocabulary(common.rulebook).tracks, common.registries.get(tenant, Registry()), common.dead, common.closures)
+        expectation = Expectation(
+            common.rulebook, vocabulary(common.rulebook).tracks, common.registries.get(tenant, Registry()), common.dead, common.closures
+        )
         for chunk in chunks(group, 200):
             yield from check_patients(connection, tenant, chunk, expectation)

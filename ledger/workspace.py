@@ -53,7 +53,7 @@ class Workspace:
     def load_patients(self, keys: Iterable[str]) -> None:
         """Have the documents of these patients at hand; unknown ones empty."""
         missing = sorted(set(keys) - self.patients.keys())
-        found = {key: facts for key, facts in _rows(self.connection, schema.patients, missing)}
+        found = dict(_rows(self.connection, schema.patients, missing))
         for key in missing:
             self.patients[key] = PatientDocument(orjson.loads(found[key]) if key in found else {})
 
@@ -123,16 +123,16 @@ class Workspace:
         changed = [{"key": key, "facts": d.row()} for key, d in self.patients.items() if d.changed]
         upsert_all(self.connection, schema.patients, changed)
         months = [
-            {"key": key, "facts": orjson.dumps(d.facts), "state": orjson.dumps(d.state)}
-            for key, d in self.months.items()
-            if d.changed
+            {"key": key, "facts": orjson.dumps(d.facts), "state": orjson.dumps(d.state)} for key, d in self.months.items() if d.changed
         ]
         upsert_all(self.connection, schema.months, months)
-        for document in (*self.patients.values(), *self.months.values()):
-            document.changed = False
+        for patient in self.patients.values():
+            patient.changed = False
+        for month in self.months.values():
+            month.changed = False
 
 
 def _rows(connection: Connection, table: Table, keys: list[str]) -> Iterable[Any]:
     statement = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
     for chunk in chunks(keys):
-        yield from connection.execute(statement, {"keys": chunk})
+        yield from connection.execute(statement, {"keys": chunk}).all()

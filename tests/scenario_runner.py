@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -23,6 +24,7 @@ PROGRAM_OF: Final = {
     "BHI": "99484",
 }
 PROGRAMS: Final = {code: program for program, codes in PROGRAM_OF.items() for code in codes.split()}
+PART: Final = 10
 STATUSES: Final = frozenset({"ready", "held", "awaiting_close", "excluded", "closed"})
 Row = dict[str, Any]
 
@@ -50,16 +52,22 @@ class Scenario:
         sentences = (sentence for step in self.given for sentence in ([step] if isinstance(step, str) else step.values()))
         return any(sentence.startswith("close ") for sentence in sentences)
 
-    def events(self) -> list[Event]:
-        """The events, in the order told."""
-        return Tenant(self.tenant).tell(list(self.given))
+    def told(self) -> list[list[Event]]:
+        """The events in the order told, each by itself; the groundwork and a run of readings in one go."""
+        return [list(part) for _, part in groupby(Tenant(self.tenant).tell(list(self.given)), _part_of)]
 
-    def shuffled(self) -> list[Event]:
-        """The events in another order, one of them twice."""
-        dice, events = Random(self.tenant), self.events()
+    def stirred(self) -> list[list[Event]]:
+        """The events in another order, one of them twice, a few at a time."""
+        dice, events = Random(self.tenant), Tenant(self.tenant).tell(list(self.given))
         events.append(dice.choice(events))
         dice.shuffle(events)
-        return events
+        return [events[first : first + PART] for first in range(0, len(events), PART)]
+
+
+def _part_of(event: Event) -> str:
+    if event["time"] < "2022":
+        return "groundwork"
+    return "readings" if event["type"] == "care.device.reading.v1" else str(event["id"])
 
 
 def read_scenarios(folder: Path = FOLDER) -> Iterator[Scenario]:
@@ -85,12 +93,13 @@ def _rows(file: str, name: str, story: Row) -> Iterator[Scenario]:
         yield Scenario(file, f"{name}-{value.replace(':', '-')}", told[0], given, {month: {"lines": wanted}}, None, None)
 
 
-def ingest(ledger: Ledger, events: Sequence[Event], batch: int) -> None:
-    """Take events in and find none refused."""
-    summary = ledger.ingest(((f"scenario:{n}", json.dumps(e).encode()) for n, e in enumerate(events, 1)), batch=batch)
-    if summary.dead_letters:
-        refused = [letter["message"] for letter in ledger.dead_letters() if letter["tenant"] == events[0]["tenant"]]
-        raise ValueError(f"steps that are no valid events: {refused}")
+def ingest(ledger: Ledger, parts: Iterable[Sequence[Event]]) -> None:
+    """Take events in, a part at a time, and find none refused."""
+    for part in parts:
+        summary = ledger.ingest((f"scenario:{event['id']}", json.dumps(event).encode()) for event in part)
+        if summary.dead_letters:
+            refused = [letter["message"] for letter in ledger.dead_letters() if letter["tenant"] == part[0]["tenant"]]
+            raise ValueError(f"steps that are no valid events: {refused}")
 
 
 def outcome(ledger: Ledger, scenario: Scenario) -> Row:

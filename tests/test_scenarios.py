@@ -34,10 +34,10 @@ def stirred() -> Iterator[Ledger]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=_names)
 def test_a_scenario_comes_out_as_written(scenario: Scenario, told: Ledger, stirred: Ledger) -> None:
-    ingest(told, scenario.events(), batch=1)
+    ingest(told, scenario.told())
     assert problems(told, scenario) == []
     if not scenario.closes:
-        ingest(stirred, scenario.shuffled(), batch=4)
+        ingest(stirred, scenario.stirred())
         assert problems(stirred, scenario) == []
         assert outcome(stirred, scenario) == outcome(told, scenario)
 

@@ -22,7 +22,8 @@ from caremonth.cli_output import clean, fitted, plain_table
 from caremonth.sample import TENANT
 from ledger.rule_files import PACKAGED
 
-EVENTS = b"".join(story.raw(event) + b"\n" for event in story.stream() if event["source"] == "/demo" or "registered" in event["type"])
+WANTED = [event for event in story.stream() if event["source"] == "/demo" or "registered" in event["type"]]
+EVENTS = b"".join(story.raw(event) + b"\n" for event in {event["id"]: event for event in WANTED}.values())
 READERS = ["lines", "events", "alerts", "adjustments", "verify", "dead-letters list", "dead-letters retry", f"explain {TENANT} P 2026-03"]
 
 
@@ -133,7 +134,8 @@ def test_reading_makes_no_ledger(shell: Shell, command: str) -> None:
     "arguments",
     [
         ["lines", "--month", "2026-13"], ["explain", "t", "P", "March"], ["lines", "--db"], ["no-such-command"], ["ingest"],
-        ["close", "t", "2026-03", "--at", "yesterday"], ["sample", "--patients", "0"], ["events", "--after", "-1"], ["--sync", "half", "lines"],
+        ["close", "t", "2026-03", "--at", "yesterday"], ["sample", "--patients", "0"], ["events", "--after", "-1"],
+        ["--sync", "half", "lines"],
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2(shell: Shell, arguments: list[str]) -> None:
@@ -210,7 +212,7 @@ def test_what_comes_after_the_close_is_exported_with_it(filled: Shell) -> None:
     assert filled("ingest", filled.file("late.jsonl", story.raw(story.correction()))).code == 0
     (adjustment,) = filled("adjustments", "--json").rows
     assert (adjustment["units_delta"], adjustment["amount_delta"]) == (1, "31.73")
-    assert "+1    +$31.73" in filled("adjustments").out
+    assert "+1   +$31.73" in filled("adjustments").out
     rows = list(csv.DictReader(io.StringIO(filled("export", TENANT, "2026-03").out)))
     assert [row["record"] for row in rows] == ["line", "line", "adjustment"]
     assert "Adjusted since the close: G3003 +1 units, +$31.73" in filled("explain", TENANT, story.PATIENT, "2026-03").out

@@ -138,7 +138,7 @@ def test_chronic_pain(book: Rulebook) -> None:
     assert track.bases == (TimeCode("G3002", 1800, 1),)
     assert track.addons == {"G3002": TimeCode("G3003", 900, 4)}
     assert (track.roles, track.personal, track.direct_roles, track.employments) == (BILLING, True, frozenset(), None)
-    assert [(r.name, r.category, r.count, r.months, r.onset_months) for r in track.requirements] == [
+    assert [(r.name, r.category, r.different, r.months, r.onset_months) for r in track.requirements] == [
         ("condition", "chronic_pain", 1, None, 3)
     ]
     assert program.visit is not None
@@ -176,7 +176,7 @@ def test_chronic_care(book: Rulebook) -> None:
         "complex": ["care_plan", "condition", "mdm"],
     }
     condition, mdm = program.tracks["complex"].requirements[1:]
-    assert (condition.category, condition.count, condition.months, mdm.levels) == ("chronic", 2, 12, words("moderate high"))
+    assert (condition.category, condition.different, condition.months, mdm.levels) == ("chronic", 2, 12, words("moderate high"))
     assert (program.consent_ends, program.one_practitioner, program.stays) == ("month_end", True, words("inpatient snf"))
     assert_seen_within_a_year(program)
 
@@ -197,7 +197,7 @@ def test_principal_care(book: Rulebook) -> None:
     assert (program.default_track, program.consent_ends, program.one_practitioner) == ("staff", "instant", False)
     assert program.stays == words("inpatient snf")
     requirement = program.tracks["staff"].requirements[1]
-    assert (requirement.category, requirement.count, requirement.months) == ("high_risk", 1, 3)
+    assert (requirement.category, requirement.different, requirement.months) == ("high_risk", 1, 3)
     assert_seen_within_a_year(program)
 
 

@@ -1,7 +1,8 @@
 """The product beside the oracle: where they say something else of one history.
 
 Told apart on purpose: the oracle gives no ids, revisions and rule sets, no evidence of device lines, and of what is
-unmet only what its lines and codes not in force show, since a requirement without a line holds nothing back.
+unmet only what its lines and codes not in force show, since a requirement without a line holds nothing back. Of the line
+that excludes another the side is compared: which of a side's payable lines stands for it is not in the contract.
 """
 
 import json
@@ -13,6 +14,7 @@ from tests import oracle
 Row = dict[str, Any]
 LEFT_OUT = frozenset({"line_id", "revision", "rule_set", "base"})
 NOT_IN_FORCE = "code_not_in_force"
+PAYABLE = ("ready", "awaiting_close")
 
 
 class Answered(Protocol):
@@ -48,12 +50,13 @@ def _our_line(line: Row, lines: list[Row]) -> Row:
         del found["evidence"]
     if "excluded_by" in line:
         winner = next(one for one in lines if one["line_id"] == line["excluded_by"])
-        found["excluded_by"] = [winner[name] for name in ("program", "practitioner_id", "code")] + [winner.get("window_start")]
+        found["excluded_by"] = [winner["program"], winner["practitioner_id"], "payable" if winner["status"] in PAYABLE else winner["status"]]
     return found
 
 
 def _their_line(line: Row) -> Row:
-    return {name: value for name, value in line.items() if name not in LEFT_OUT and not (name == "evidence" and line["seconds"] is None)}
+    found = {name: value for name, value in line.items() if name not in LEFT_OUT and not (name == "evidence" and line["seconds"] is None)}
+    return found | {"excluded_by": [*line["excluded_by"][:2], "payable"]} if "excluded_by" in line else found
 
 
 def _side(program: Row) -> tuple[str, str]:

@@ -1,0 +1,128 @@
+"""The invariants of docs/invariants.md on random histories; `planted.py` shows that each can fail."""
+
+import json
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger import LedgerError
+from tests.generators import Dice, Story, random_history, tenant_histories
+from tests.properties import invariants
+from tests.properties.pure import decided
+from tests.properties.told import Event, Teller
+
+SEEDS = st.integers(0, 2**32)
+BATCHES = st.sampled_from([1, 2, 5, 17, 1000])
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+told = settings(max_examples=14, deadline=None, derandomize=True, suppress_health_check=SLOW)
+plain = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=SLOW)
+drawn = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=SLOW)
+SECRET = "Zq7-diagnosis-of-Mrs-Doe"
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Teller]:
+    with Teller() as teller:
+        yield teller
+
+
+@told
+@given(seed=SEEDS, batch=BATCHES)
+def test_1_an_identity_counts_once_and_none_is_lost(ask: Teller, seed: int, batch: int) -> None:
+    assert invariants.kept_once(ask, random_history(seed), batch) == []
+
+
+@told
+@given(seed=SEEDS)
+def test_2_order_duplicates_and_batches_change_nothing(ask: Teller, seed: int) -> None:
+    assert invariants.order_free(ask, random_history(seed), seed) == []
+
+
+@settings(told, max_examples=8)
+@given(history=tenant_histories(), seed=SEEDS)
+def test_2_order_duplicates_and_batches_change_nothing_drawn(ask: Teller, history: list[Event], seed: int) -> None:
+    assert invariants.order_free(ask, history, seed) == []
+
+
+@plain
+@given(seed=SEEDS)
+def test_3_and_4_every_second_is_told_and_counts_once(seed: int) -> None:
+    history = random_history(seed)
+    answer = decided(history)
+    assert invariants.every_second_told(history, answer.trees) == []
+    assert invariants.seconds_once(answer.spans) == []
+
+
+@drawn
+@given(history=tenant_histories())
+def test_3_and_4_every_second_is_told_and_counts_once_drawn(history: list[Event]) -> None:
+    answer = decided(history)
+    assert invariants.every_second_told(history, answer.trees) == []
+    assert invariants.seconds_once(answer.spans) == []
+
+
+@told
+@given(seed=SEEDS, batch=BATCHES)
+def test_3_the_ledger_tells_every_second(ask: Teller, seed: int, batch: int) -> None:
+    history = random_history(seed, closes=True)
+    assert invariants.every_second_told(history, ask(history, batch).trees) == []
+
+
+@told
+@given(seed=SEEDS, batch=BATCHES)
+def test_5_and_7_addons_have_bases_and_the_outbox_replays(ask: Teller, seed: int, batch: int) -> None:
+    answer = ask(random_history(seed, closes=True), batch)
+    assert invariants.addons_have_bases(answer) == []
+    assert invariants.replays(answer, seed) == []
+
+
+@told
+@given(seed=SEEDS, batch=BATCHES)
+def test_6_a_close_is_final_and_adds_up(ask: Teller, seed: int, batch: int) -> None:
+    assert invariants.closes_add_up(ask, random_history(seed, closes=True), batch) == []
+
+
+@settings(told, max_examples=8)
+@given(history=tenant_histories(closes=True), batch=BATCHES)
+def test_6_a_close_is_final_and_adds_up_drawn(ask: Teller, history: list[Event], batch: int) -> None:
+    assert invariants.closes_add_up(ask, history, batch) == []
+
+
+@told
+@given(seed=SEEDS, batch=BATCHES)
+def test_8_tenants_with_the_same_names_do_not_meet(ask: Teller, seed: int, batch: int) -> None:
+    one, other = Story(Dice(seed), "acme").tell(closes=False), Story(Dice(seed + 1), "bolt").tell(closes=False)
+    assert invariants.isolated(ask, one, other, seed, batch) == []
+
+
+def test_9_refusals_and_logs_do_not_repeat_what_came_in(
+    ask: Teller, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    dice = Random(9)
+    spoiled = [(f"spoiled:{seed}", raw) for seed in range(60) for raw in _spoiled(dice, random_history(seed))]
+    summary = ask.ledger.ingest(spoiled)
+    assert summary.dead_letters > 150
+    assert [letter["message"] for letter in ask.ledger.dead_letters() if SECRET in letter["message"]] == []
+    with pytest.raises(LedgerError) as refusal:
+        ask.ledger.explain("acme", SECRET, "2026-03")
+    assert SECRET not in str(refusal.value)
+    assert SECRET not in "".join(capsys.readouterr()) + caplog.text
+
+
+def _spoiled(dice: Random, history: list[Event]) -> Iterator[bytes]:
+    """Events that carry something nobody may read elsewhere: in a field, under a name that is none, in broken JSON."""
+    for event in dice.choices(history, k=4):
+        name = dice.choice(sorted(event["data"]))
+        mine = {**event, "tenant": "spoiled", "id": f"{event['id']}-{dice.random()}"}
+        value = dice.choice([SECRET, [SECRET], {"text": SECRET}])
+        yield json.dumps({**mine, "data": {**event["data"], name: value}}).encode()
+        yield json.dumps({**mine, "data": {**event["data"], "remark": value}}).encode()
+        yield json.dumps({**mine, "data": {"reason": SECRET, **event["data"]}})[: dice.choice([-1, -2, -40])].encode()
+        yield json.dumps({**mine, "time": SECRET}).encode()
+
+
+def test_the_ledger_of_all_these_histories_verifies(ask: Teller) -> None:
+    assert ask.ledger.verify() == []
