@@ -42,7 +42,7 @@ def _decide_patient(answer: Answer, tenant: Tenant, patient: Patient, rows: list
         for side in sides.values():
             lines.add_time_lines(month, side)
         exclusions.exclude(list(sides.values()))
-        shown = [side for _, side in sorted(sides.items()) if side.rows or side.lines]
+        shown = [side for _, side in sorted(sides.items()) if side.rows or side.lines or side.missing_codes]
         if shown:
             answer.lines += [line for side in shown for line in side.lines]
             answer.explain[tenant.name, patient.name, name] = explained(month, shown)
@@ -62,8 +62,7 @@ def _months(tenant: Tenant, patient: Patient, rows: list[Row]) -> dict[str, Side
         if found.line is None:
             target.missing_codes = True
         else:
-            target.lines.append(found.line)
-            target.crossings.append(found.crossing)
+            target.add(found.line, found.crossing)
     return months
 
 
@@ -78,7 +77,7 @@ def explained(month: Month, sides: list[Side]) -> dict[str, Any]:
 
 
 def _program(month: Month, side: Side) -> dict[str, Any]:
-    unmet = {name for line in side.lines for name in line["unmet"]} | ({"code_not_in_force"} if side.missing_codes else set())
+    unmet = [*side.unmet, *(["code_not_in_force"] if side.missing_codes else [])]
     ordered = sorted(side.rows, key=lambda row: (row.entry.fact.start, row.entry.fact.identity, row.reason or ""))
     return {
         "program": side.program,

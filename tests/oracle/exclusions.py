@@ -26,9 +26,9 @@ def exclude(sides: list[Side]) -> None:
 
 
 def payable(side: Side) -> list[Line]:
-    """The side's lines that are neither held nor excluded, by date of service, then in the order of `lines`."""
-    lines = [line for line in side.lines if line["status"] in {"ready", "awaiting_close"}]
-    return sorted(lines, key=lambda line: (line["date_of_service"], *line_order(line)))
+    """The side's lines that are neither held nor excluded, as they crossed, then in the order of `lines`."""
+    crossed = sorted(side.crossed, key=lambda pair: (pair[0], line_order(pair[1])))
+    return [line for _, line in crossed if line["status"] in {"ready", "awaiting_close"}]
 
 
 def key(line: Line) -> Key:

@@ -15,19 +15,25 @@ Line = dict[str, Any]
 
 @dataclass
 class Side:
-    """All lines of one program and practitioner in one month; `crossing` is when its first threshold was filled."""
+    """All lines of one program and practitioner in one month, each with the instant at which it crossed."""
 
     program: str
     practitioner: str
     rows: list[Row] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
-    crossings: list[int] = field(default_factory=list)
+    crossed: list[tuple[int, Line]] = field(default_factory=list)
     missing_codes: bool = False
+    unmet: list[str] = field(default_factory=list)
+
+    def add(self, line: Line, crossing: int) -> None:
+        """Add a line that crossed at an instant."""
+        self.lines.append(line)
+        self.crossed.append((crossing, line))
 
     @property
     def order(self) -> tuple[int, str, str]:
         """Which side crossed first (rule 14); only a side with lines has an order."""
-        return (min(self.crossings), self.program, self.practitioner)
+        return (min(crossing for crossing, _ in self.crossed), self.program, self.practitioner)
 
 
 @dataclass(frozen=True)
@@ -54,28 +60,30 @@ def counted(side: Side) -> list[tuple[int, Entry]]:
 
 
 def add_time_lines(month: Month, side: Side) -> None:
-    """Add the base line of the highest tier reached and its add-on."""
+    """Add the base line of the highest tier reached and its add-on; before that, name what is unmet as of the last counted second."""
     seconds = counted(side)
+    if seconds:
+        side.unmet = unmet_at(month, side, *seconds[-1])
     in_force = month.tiers(side)
     side.missing_codes = side.missing_codes or (bool(side.rows) and not in_force)
     reached = [tier for tier in in_force if len(seconds) >= tier.threshold]
     if not reached:
         return
-    side.crossings.append(seconds[reached[0].threshold - 1][0] + 1)
+    crossing = seconds[reached[0].threshold - 1][0] + 1
     tier = reached[-1]
+    side.unmet = unmet_at(month, side, *seconds[tier.threshold - 1])
     base = _base(month, side, seconds, tier)
-    side.lines.append(_priced(month.tenant, base, tier.base, 1))
+    side.add(_priced(month.tenant, base, tier.base, 1), crossing)
     if tier.addon is not None and len(seconds) >= tier.threshold + tier.step:
-        side.lines.append(_priced(month.tenant, base, tier.addon, (len(seconds) - tier.threshold) // tier.step))
+        units = (len(seconds) - tier.threshold) // tier.step
+        side.add(_priced(month.tenant, base, tier.addon, units), crossing)
 
 
 def _base(month: Month, side: Side, seconds: list[tuple[int, Entry]], tier: Tier) -> Line:
     """What base and add-on share, taken from the second that fills the base threshold."""
     second, entry = seconds[tier.threshold - 1]
-    zone = month.tenant.zone(entry.site, second) or "UTC"
-    day = local_date(zone, second)
-    unmet = requirements(month, side, zone, day)
-    status = "held" if unmet else ("awaiting_close" if tier.waits else "ready")
+    day = month.tenant.date_at(entry.site, second)
+    status = "held" if side.unmet else ("awaiting_close" if tier.waits else "ready")
     return {
         "tenant": month.tenant.name,
         "patient_id": month.patient.name,
@@ -84,7 +92,7 @@ def _base(month: Month, side: Side, seconds: list[tuple[int, Entry]], tier: Tier
         "practitioner_id": side.practitioner,
         "site_id": entry.site,
         "status": status,
-        "unmet": unmet,
+        "unmet": side.unmet,
         "date_of_service": day.isoformat(),
         "seconds": len(seconds),
         "evidence": evidence({entry.fact for _, entry in seconds}),
@@ -107,6 +115,12 @@ def _priced(tenant: Tenant, shared: Line, code: str, units: int) -> Line:
         "unit_amount": unit,
         "amount": money.times(unit, payable),
     }
+
+
+def unmet_at(month: Month, side: Side, second: int, entry: Entry) -> list[str]:
+    """What is missing when a counted second is taken as the one that carries the base over."""
+    zone = month.tenant.zone(entry.site, second) or "UTC"
+    return requirements(month, side, zone, local_date(zone, second))
 
 
 def requirements(month: Month, side: Side, zone: str, day: date) -> list[str]:

@@ -115,6 +115,21 @@ def test_time_that_does_not_count_has_its_sites_zone() -> None:
     assert (row["zone"], row["why"]) == ("America/Los_Angeles", ["before_consent"])
 
 
+def test_a_device_whose_code_is_not_in_force_yet_is_a_row_without_a_site() -> None:
+    clinic = Clinic()
+    lee = {"program": "RTM", "practitioner_id": "dr-lee"}
+    clinic.add("consent.given", "P1", "2022-01-01T00:00:00Z", at="2022-01-01T00:00:00Z", form="verbal", **lee)
+    clinic.add("device.set_up", "P1", "2022-03-03T18:00:00Z", kind="cbt", site_id="north", at="2022-03-03T18:00:00Z", **lee)
+    for day in range(3, 31):
+        at = f"2022-03-{day:02d}T18:00:00Z"
+        clinic.add("device.reading", "P1", at, program="RTM", kind="cbt", at=at)
+    with open_ledger("sqlite://") as ledger:
+        assert ledger.ingest(inputs(clinic.events)).dead_letters == 0
+        catch_up(ledger.engine)
+        row = board_rows(ledger.engine, ACME, "2022-04", as_of=MIDDLE)["patients"][0]
+    assert (row["site_id"], row["zone"], row["state"], row["lines"]) == (None, "UTC", "impossible", [])
+
+
 def test_what_was_taken_back_leaves_the_board() -> None:
     clinic = Clinic()
     clinic.admit("P1", "2026-03-02T18:00:00Z")

@@ -44,7 +44,10 @@ class Told:
 
 
 class Ask(Protocol):
-    """Puts a history to a ledger, in this order, and answers with what the ledger says of it."""
+    """Puts a history to a ledger, in this order, and answers with what the ledger says of it.
+
+    What is due is decided after each batch, with an even `batch` after every third.
+    """
 
     def __call__(self, events: Sequence[Event], batch: int = 1000) -> Told: ...
 
@@ -67,7 +70,8 @@ class Teller:
         names = {tenant: f"{tenant}-{next(self._numbers)}" for tenant in dict.fromkeys(event["tenant"] for event in events)}
         watch = _Watch(self.ledger, list(names.values()))
         inputs = [(f"history:{n}", json.dumps(_under(event, names)).encode()) for n, event in enumerate(events)]
-        summary = self.ledger.ingest(inputs, batch=batch, progress=watch if batch < len(inputs) else None)
+        settle_after = batch if batch % 2 else 3 * batch
+        summary = self.ledger.ingest(inputs, batch=batch, settle_after=settle_after, progress=watch if batch < len(inputs) else None)
         back = {new: old for old, new in names.items()}
         lines = [_under(row, back) for new in names.values() for row in self.ledger.lines(new)]
         return Told(summary, lines, self._trees(events, lines, names, back), self._news(back), self._letters(), watch.rewritten)
