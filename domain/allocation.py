@@ -194,6 +194,7 @@ class _Allocation:
         for start, end in free:
             self.taken_until = max(self.taken_until, end)
             if context.tally is not None:
+                context.tally.cut = True
                 context.tally.counted.append(Counted(start, end, entry, context.zone))
 
 

@@ -89,6 +89,7 @@ def shift_month(month: str, by: int) -> str:
     return f"{index // 12:04d}-{index % 12 + 1:02d}"
 
 
+@lru_cache(maxsize=4096)
 def add_months(day: int, months: int) -> int:
     """The same day of the month `months` later, or that month's last day where it is shorter."""
     start = date.fromordinal(day)

@@ -109,7 +109,7 @@ def _next_addon(track: Track, base: TimeCode, total: int) -> Next | None:
 
 def unmet(history: History, track: Track, tally: Tally, month: str, zone: Zone, day: int) -> tuple[str, ...]:
     """Names of the requirements that are not on file for a date of service, sorted."""
-    return tuple(sorted(r.name for r in track.requirements if not _met(r, history, tally, month, zone, day)))
+    return tuple(sorted([r.name for r in track.requirements if not _met(r, history, tally, month, zone, day)]))
 
 
 def _met(requirement: Requirement, history: History, tally: Tally, month: str, zone: Zone, day: int) -> bool:
@@ -156,7 +156,7 @@ def time_lines(tally: Tally, track: Track, history: History, month: str, registr
     day, site = reached.day, reached.at.entry.site
     missing = unmet(history, track, tally, month, reached.at.zone, day)
     status = HELD if missing else AWAITING_CLOSE if base.awaits_close else READY
-    evidence = tuple([identity for _, identity in sorted({(entry[0], entry[2]) for _, _, entry, _ in tally.counted})])
+    evidence = tally.evidence()
     units: list[tuple[TimeCode, int, str | None]] = [(base, 1, None)]
     addon = track.addons.get(base.code)
     if addon is not None and tally.total >= base.seconds + addon.seconds:

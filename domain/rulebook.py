@@ -185,7 +185,7 @@ class Rulebook:
 
     def cents(self, code: str, day: int, pos: str | None) -> int | None:
         """The amount of one unit in US cents on `day` at a place of service; None where no price is known."""
-        for first, last, price in self.prices.get(code, ()):
+        for first, last, price in reversed(self.prices.get(code, ())):
             if first <= day <= last:
                 return price.facility if pos in self.facility_pos else price.nonfacility
         return None

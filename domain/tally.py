@@ -62,19 +62,29 @@ class Excluded(NamedTuple):
 
 
 class Tally:
-    """The rows of one program and practitioner; `total` is the sum of the counted seconds."""
+    """The rows of one program and practitioner; `total` is the sum of the counted seconds.
 
-    __slots__ = ("counted", "excluded", "practitioner", "program", "total", "track")
+    `cut` says that some entry may count in parts, so that the order of the parts need not be that of the entries.
+    """
+
+    __slots__ = ("counted", "cut", "excluded", "practitioner", "program", "total", "track")
 
     def __init__(self, program: str, practitioner: str, track: str | None) -> None:
         self.program = program
         self.practitioner = practitioner
         self.track = track
         self.total = 0
+        self.cut = False
         self.counted: list[Counted] = []
         self.excluded: list[Excluded] = []
+
+    def evidence(self) -> tuple[str, ...]:
+        """Identities of the entries that count, by start, then identity."""
+        if not self.cut:
+            return tuple([piece[2][2] for piece in self.counted])
+        return tuple([identity for _, identity in sorted({(piece.entry.start, piece.entry.identity) for piece in self.counted})])
 
     def finish(self) -> None:
         """Bring the counted seconds into order of time and add them up."""
         self.counted.sort()
-        self.total = sum(end - start for start, end, _, _ in self.counted)
+        self.total = sum([piece[1] - piece[0] for piece in self.counted])

@@ -52,7 +52,9 @@ def month_of(number: int) -> str:
     return f"2026-{number % 9 + 1:02d}"
 
 
-def patient_month(number: int, programs: Sequence[str], entries: int, words: Vocabulary, *, devices: bool = False, nested: bool = False) -> History:
+def patient_month(
+    number: int, programs: Sequence[str], entries: int, words: Vocabulary, *, devices: bool = False, nested: bool = False
+) -> History:
     """The facts of a patient-month whose entries go round the programs; `nested` entries all overlap each other."""
     told = Told(f"P-{number}", words)
     _admit(told, programs)
@@ -74,7 +76,9 @@ def _admit(told: Told, programs: Sequence[str]) -> None:
     for program in programs:
         own: dict[str, Any] = {"practitioner_id": "dr-lee"}
         visit = {"kind": "cpm_initial" if program == "CPM" else "awv", "modality": "in_person", "setting": "clinical", "em_billed": True}
-        told.tell("visit.completed", at, **own, **visit, site_id="north", start=at.isoformat(), end=(at + timedelta(minutes=40)).isoformat())
+        told.tell(
+            "visit.completed", at, **own, **visit, site_id="north", start=at.isoformat(), end=(at + timedelta(minutes=40)).isoformat()
+        )
         at += timedelta(hours=2)
         own |= {"program": program, "at": at.isoformat()}
         told.tell("consent.given", at, **own, form="written")
