@@ -104,4 +104,4 @@ def iso(day: int) -> str:
 
 def utc_text(instant: int) -> str:
     """An instant as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(instant, UTC_CLOCK).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(instant, UTC_CLOCK).isoformat()[:19] + "Z"

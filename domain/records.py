@@ -158,21 +158,22 @@ def months_of(low: int, high: int) -> tuple[str, ...]:
     return _months((low - WEST) // DAY + EPOCH_DAY, (high - 1 + EAST) // DAY + EPOCH_DAY)
 
 
-def to_decide(placed: Placed, known: Iterable[str], devices: bool) -> set[str]:
-    """The patient's months to decide again when the fact arrives or goes; `known` are those there is anything of."""
+def to_decide(placed: Placed, months: Iterable[str], known: Iterable[str], *, devices: bool) -> Iterable[str]:
+    """The patient's months to decide again when the fact arrives or goes.
+
+    `months` are those the fact may fall into, `known` those there is anything of; `devices`: the patient has device windows.
+    """
     if placed.reach == "span":
-        window = WINDOW if placed.kind == "readings" and devices else 0
-        return set(months_of(placed.low, placed.high + window))
+        return months_of(placed.low, placed.high + WINDOW) if placed.kind == "readings" and devices else months
     if placed.reach not in ("onward", "all"):
-        return {placed.reach}
-    known = set(known)
+        return (placed.reach,)
+    found = set(known)
     if devices:
-        known |= {shift_month(m, by) for m in known for by in range(1, DEVICE_MONTHS + 1)}
-    found = set(months_of(placed.low, placed.high)) if placed.kind == "visits" else set()
-    if placed.reach == "all":
-        return known | found
-    from_month = month_of((placed.low - LOOK_BACK) // DAY + EPOCH_DAY)
-    return {m for m in known if m >= from_month} | found
+        found |= {shift_month(month, by) for month in found for by in range(1, DEVICE_MONTHS + 1)}
+    if placed.reach == "onward":
+        from_month = month_of((placed.low - LOOK_BACK) // DAY + EPOCH_DAY)
+        found = {month for month in found if month >= from_month}
+    return found | set(months) if placed.kind == "visits" else found
 
 
 def add(facts: Facts, kind: str, fact: Fact) -> None:

@@ -26,6 +26,7 @@ class Located(NamedTuple):
     event: Event
     placed: Placed
     patient: str
+    months: tuple[str, ...]
 
 
 class Acceptance:
@@ -37,7 +38,6 @@ class Acceptance:
         self.work = Workspace(connection)
         self.marks = Marks()
         self.immune: list[tuple[Event, Event]] = []
-        self.times: dict[str, int] = {}
 
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
@@ -49,8 +49,7 @@ class Acceptance:
         gone = [one for e in killed if (one := _locate(e)) is not None]
         fresh = [one for e in events if (one := _locate(e)) is not None]
         self._load([*gone, *fresh])
-        self.times = {one.event.identity: one.event.time for one in fresh}
-        bookings = [b for one in fresh if (b := self._add(one, (one.event.tenant, one.event.identity) in dead)) is not None]
+        bookings = [b for one in fresh if (b := self._add(one, bool(dead) and (one.event.tenant, one.event.identity) in dead)) is not None]
         self._free(gone, causes)
         self._clash(booking.book(self.connection, bookings))
         self._refer(fresh)
@@ -78,7 +77,7 @@ class Acceptance:
 
     def _load(self, located: Sequence[Located]) -> None:
         self.work.load_patients({one.patient for one in located})
-        keys = {f"{o.patient}/{m}" for o in located if o.placed.kind in MONTHLY for m in months_of(o.placed.low, o.placed.high)}
+        keys = {f"{o.patient}/{m}" for o in located if o.placed.kind in MONTHLY for m in o.months}
         self.work.load_months(keys)
 
     def _add(self, one: Located, dead: bool) -> Busy | None:
@@ -89,19 +88,19 @@ class Acceptance:
                 return None
             fact = (*fact[:-1], True)
         if kind in MONTHLY:
-            for month in months_of(one.placed.low, one.placed.high):
+            for month in one.months:
                 self.work.add_monthly(one.patient, month, kind, fact)
         else:
             self.work.add_lasting(one.patient, kind, fact)
             if kind == "visits":
-                for month in months_of(one.placed.low, one.placed.high):
+                for month in one.months:
                     self.work.know_month(one.patient, month)
         self._mark(one, (cause_of(one.event),))
         return None if dead else booking_of(one)
 
     def _mark(self, one: Located, causes: Iterable[Cause]) -> None:
         document = self.work.patients[one.patient]
-        self.marks.add(one.patient, to_decide(one.placed, document.months, bool(document.facts.get("set_ups"))), causes)
+        self.marks.add(one.patient, to_decide(one.placed, one.months, document.months, devices="set_ups" in document.facts), causes)
 
     def _free(self, gone: Sequence[Located], causes: dict[tuple[str, str], list[Event]]) -> None:
         """Take facts out; the other patients of a double booking get their seconds back."""
@@ -118,7 +117,7 @@ class Acceptance:
 
     def _clash(self, clashes: Sequence[booking.Clash]) -> None:
         for clash in clashes:
-            causes = [Cause(self.times.get(one.identity, 0), one.identity) for one in (clash.one, clash.other)]
+            causes = [Cause(one.time, one.identity) for one in (clash.one, clash.other)]
             for patient in (clash.one.patient, clash.other.patient):
                 self.marks.add(patient, months_of(clash.start, clash.end), causes)
 
@@ -174,7 +173,9 @@ class Acceptance:
 
 def _locate(event: Event) -> Located | None:
     placed = place(event)
-    return Located(event, placed, f"{event.tenant}/{event.subject}") if placed is not None else None
+    if placed is None:
+        return None
+    return Located(event, placed, f"{event.tenant}/{event.subject}", months_of(placed.low, placed.high))
 
 
 def booking_of(one: Located) -> Busy | None:
@@ -186,7 +187,7 @@ def booking_of(one: Located) -> Busy | None:
         performer = fact.practitioner
     else:
         return None
-    return Busy(fact.start, fact.identity, fact.end, one.event.tenant, performer, one.patient)
+    return Busy(fact.start, fact.identity, fact.end, one.event.tenant, performer, one.patient, one.event.time)
 
 
 def _subjects(placed: Placed) -> set[str]:

@@ -12,7 +12,13 @@ from ledger import schema
 from ledger.database import chunks, insert_all, insert_new
 
 LONGEST = 12 * 3600
-NEAR = 24 * 3600
+NEAR = 4 * 24 * 3600
+"""Bookings no further apart are looked up together: one question covers a performer's week-end."""
+
+_B = schema.busy.c
+_NEIGHBOURS = select(_B.start, _B.identity, _B.end, _B.tenant, _B.performer, _B.patient, _B.time).where(
+    _B.tenant == bindparam("tenant"), _B.performer == bindparam("performer"), _B.start > bindparam("low"), _B.start < bindparam("high")
+)
 
 
 class Busy(NamedTuple):
@@ -24,6 +30,7 @@ class Busy(NamedTuple):
     tenant: str
     performer: str
     patient: str
+    time: int
 
 
 class Clash(NamedTuple):
@@ -61,12 +68,8 @@ def _clusters(bookings: list[Busy]) -> Iterator[list[Busy]]:
 
 
 def _recorded(connection: Connection, tenant: str, performer: str, cluster: list[Busy]) -> list[Busy]:
-    t = schema.busy.c
     low, high = cluster[0].start - LONGEST, max(b.end for b in cluster)
-    statement = select(t.start, t.identity, t.end, t.tenant, t.performer, t.patient).where(
-        t.tenant == bindparam("tenant"), t.performer == bindparam("performer"), t.start > bindparam("low"), t.start < bindparam("high")
-    )
-    rows = connection.execute(statement, {"tenant": tenant, "performer": performer, "low": low, "high": high}).all()
+    rows = connection.execute(_NEIGHBOURS, {"tenant": tenant, "performer": performer, "low": low, "high": high}).all()
     return [Busy._make(row) for row in rows]
 
 

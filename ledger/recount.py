@@ -56,7 +56,7 @@ class Recount:
                 add(self.months.setdefault(month, {}), placed.kind, fact)
         else:
             add(self.lasting, placed.kind, fact)
-        booked = None if gone else booking_of(Located(event, placed, key))
+        booked = None if gone else booking_of(Located(event, placed, key, ()))
         if booked is not None:
             self.busy.add(booked)
 
@@ -153,7 +153,7 @@ def _lines(connection: Connection, tenant: str, keys: list[str]) -> dict[str, di
 
 def _bookings(connection: Connection, tenant: str, keys: list[str]) -> dict[str, set[Busy]]:
     t = schema.busy.c
-    statement = select(t.start, t.identity, t.end, t.tenant, t.performer, t.patient).where(t.tenant == tenant, t.patient.in_(keys))
+    statement = select(t.start, t.identity, t.end, t.tenant, t.performer, t.patient, t.time).where(t.tenant == tenant, t.patient.in_(keys))
     found: dict[str, set[Busy]] = {}
     for row in connection.execute(statement).all():
         found.setdefault(row[5], set()).add(Busy._make(row))

@@ -70,7 +70,7 @@ registrations = Table(
 busy = Table(
     "busy", metadata,
     _text("tenant", primary=True), _text("performer", primary=True), _number("start", primary=True), _text("identity", primary=True),
-    _number("end"), _text("patient"),
+    _number("end"), _text("patient"), _number("time"),
     sqlite_with_rowid=False,
 )  # fmt: skip
 

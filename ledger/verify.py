@@ -121,7 +121,7 @@ def _booked(connection: Connection) -> Iterator[Difference]:
     """Double bookings found anew from the bookings, which each patient's check compares with the events."""
     b, c = schema.busy.c, schema.conflicts.c
     rows = connection.execute(
-        select(b.start, b.identity, b.end, b.tenant, b.performer, b.patient).order_by(b.tenant, b.performer, b.start, b.identity)
+        select(b.start, b.identity, b.end, b.tenant, b.performer, b.patient, b.time).order_by(b.tenant, b.performer, b.start, b.identity)
     )
     expected = set()
     for _, bookings in groupby((Busy(*row) for row in rows), key=lambda row: (row.tenant, row.performer)):

@@ -151,7 +151,8 @@ def _adjustment(row: Row) -> str:
     moved = f", to {row['date_of_service_to']}" if "date_of_service_to" in row else ""
     patient = "" if row["patient_id"] == "P1" else f" of {row['patient_id']}"
     what = f"{row['month']}{patient} {row['code']} {row['units_delta']:+d}, for {row['practitioner_id']}, at {row['site_id']}"
-    return f"{what}, ${row['amount_delta']}, {row['kind']}{moved}"
+    amount = "no price" if row["amount_delta"] is None else f"${row['amount_delta']}"
+    return f"{what}, {amount}, {row['kind']}{moved}"
 
 
 def _alert(row: Row) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -37,8 +38,9 @@ def _small(bench: Workbench) -> tuple[Path, list[str]]:
     write(stream, 12, 2, 2)
     task.run("ingest", database, stream)
     with open_ledger(url(database)) as ledger:
-        months = [(row["tenant"], row["patient_id"], row["month"]) for row in ledger.lines()]
-    return database, list(max(sorted(set(months)), key=months.count))
+        lines = Counter((row["tenant"], row["patient_id"], row["month"]) for row in ledger.lines())
+    tenant, patient, month = max(sorted(lines), key=lambda one: lines[one])
+    return database, [tenant, patient, month]
 
 
 def _wall(command: list[str], times: int) -> list[float]:
@@ -48,4 +50,4 @@ def _wall(command: list[str], times: int) -> list[float]:
         start = perf_counter()
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         found.append(perf_counter() - start)
-    return found[1:]
+    return found[1:] or found  # the tiny size starts a program once

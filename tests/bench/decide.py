@@ -34,7 +34,7 @@ class Decider:
 
     def figure(self, name: str, programs: Sequence[str], entries: int, target: Target | None = None, **shape: Any) -> Figure:
         """The median of patient-months that differ, in each run each of them once."""
-        wanted = max(3, self.decisions * USUAL // entries)
+        wanted = max(9, self.decisions * USUAL // entries)
         months = [(patient_month(n, programs, entries, self.words, **shape), month_of(n)) for n in range(wanted)]
         lines = sum(len(decide(facts, month, self.registry, self.rulebook).lines) for facts, month in months) / wanted
         runs = [median(self._once(facts, month) for facts, month in months) for _ in range(self.runs)]

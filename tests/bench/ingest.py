@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from tests.bench import task
 from tests.bench.figures import Figure, at_least, at_most, figure, ratios
@@ -18,7 +18,7 @@ def figures(bench: Workbench) -> Iterator[Figure]:
     stream, events = bench.stream()
     rounds = [_round(bench) for _ in range(bench.sizes.runs)]
     ours, again, plain = ([one[at]["seconds"] for one in rounds] for at in range(3))
-    size = {"events": events, "megabytes": stream.stat().st_size // 1_000_000}
+    size: dict[str, Any] = {"events": events, "megabytes": stream.stat().st_size // 1_000_000}
     yield figure("ingest", "events/s", [events / s for s in ours], at_least(10_000), stretch=20_000, **size)
     yield figure("ingest_again", "events/s", [events / s for s in again], **size)
     yield figure("ingest_again_to_first", "times as fast", ratios(ours, again), at_least(2), **size)

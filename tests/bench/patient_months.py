@@ -75,7 +75,12 @@ def _admit(told: Told, programs: Sequence[str]) -> None:
         told.tell("condition.recorded", at, category=category, icd10=icd10, onset="2025-01-01", at=at.isoformat())
     for program in programs:
         own: dict[str, Any] = {"practitioner_id": "dr-lee"}
-        visit = {"kind": "cpm_initial" if program == "CPM" else "awv", "modality": "in_person", "setting": "clinical", "em_billed": True}
+        visit: dict[str, Any] = {
+            "kind": "cpm_initial" if program == "CPM" else "awv",
+            "modality": "in_person",
+            "setting": "clinical",
+            "em_billed": True,
+        }
         told.tell(
             "visit.completed", at, **own, **visit, site_id="north", start=at.isoformat(), end=(at + timedelta(minutes=40)).isoformat()
         )
@@ -103,7 +108,7 @@ def _nested(first: datetime, entries: int) -> Iterator[tuple[datetime, datetime]
 def _log(told: Told, program: str, start: datetime, end: datetime) -> None:
     performer = "dr-lee" if program in OWN_WORK else "rn-day"
     people = {"practitioner_id": "dr-lee", "performer_id": performer, "site_id": "north"}
-    what = {"activity": "care_coordination", "interactive": True, "source": "timer"}
+    what: dict[str, Any] = {"activity": "care_coordination", "interactive": True, "source": "timer"}
     told.tell("time.logged", end, program=program, start=start.isoformat(), end=end.isoformat(), **people, **what)
 
 

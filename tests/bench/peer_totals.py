@@ -31,7 +31,7 @@ class Accumulator(Aggregate):
         return uuid5(NAMESPACE_OID, key)
 
     @event("TimeLogged")
-    def log(self, entry: str, seconds: int) -> None:
+    def log(self, entry: str, seconds: int) -> None:  # noqa: ARG002 the event is made from the signature
         """Add an entry's counted seconds."""
         self.seconds += seconds
 

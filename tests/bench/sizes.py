@@ -6,7 +6,10 @@ from typing import Final, NamedTuple
 
 
 class Sizes(NamedTuple):
-    """`patients` × `months` make the stream, about 20 events each; `entries` are those of one month whose deciding is timed."""
+    """`patients` × `months` make the stream, about 20 events each; `entries` are those of one month whose deciding is timed.
+
+    `runs` are the repetitions, `processes` those of a whole process; `decisions` are the patient-months decided in a run.
+    """
 
     patients: int
     months: int
@@ -20,4 +23,4 @@ class Sizes(NamedTuple):
 
 DEFAULT: Final = Sizes(patients=830, months=6, sites=6, runs=5, decisions=200, entries=(20, 200, 2_000), processes=9, peer_entries=10_000)
 FULL: Final = DEFAULT._replace(patients=8_300, decisions=1_000)
-TINY: Final = Sizes(patients=6, months=1, sites=2, runs=1, decisions=3, entries=(20, 40, 80), processes=1, peer_entries=20)
+TINY: Final = Sizes(patients=6, months=1, sites=2, runs=1, decisions=3, entries=(20, 40, 80), processes=0, peer_entries=20)

@@ -1,8 +1,7 @@
 """The product beside the oracle: where they say something else of one history.
 
-Told apart on purpose: the oracle gives no ids, revisions and rule sets, no evidence of device lines, and of what is
-unmet only what its lines and codes not in force show, since a requirement without a line holds nothing back. Of the line
-that excludes another the side is compared: which of a side's payable lines stands for it is not in the contract.
+Told apart on purpose: the oracle gives no ids, revisions and rule sets, and no evidence of device lines. Of the line that
+excludes another the side is compared: which of a side's payable lines stands for it is not in the contract.
 """
 
 import json
@@ -13,7 +12,6 @@ from tests import oracle
 
 Row = dict[str, Any]
 LEFT_OUT = frozenset({"line_id", "revision", "rule_set", "base"})
-NOT_IN_FORCE = "code_not_in_force"
 PAYABLE = ("ready", "awaiting_close")
 
 
@@ -35,7 +33,7 @@ def disagreements(history: Iterable[Row], answered: Answered) -> list[str]:
     found += [f"line only of the oracle: {line}" for line in sorted(theirs - ours)]
     for key in sorted(answered.trees.keys() | answer.explain.keys()):
         one = {_side(p): _our_program(p) for p in answered.trees.get(key, {}).get("programs", ())}
-        other = {_side(p): _their_program(p) for p in answer.explain.get(key, {}).get("programs", ())}
+        other = {_side(p): p for p in answer.explain.get(key, {}).get("programs", ())}
         found += [f"{'/'.join((*key, *side))}: {text}" for side, text in _program_differences(one, other)]
     return found
 
@@ -64,14 +62,8 @@ def _side(program: Row) -> tuple[str, str]:
 
 
 def _our_program(program: Row) -> Row:
-    missing = {unmet["requirement"] for unmet in program["unmet"]}
-    if all(line["seconds"] is None for line in program["lines"]):
-        missing &= {NOT_IN_FORCE}
-    return {**program, "lines": [line["code"] for line in program["lines"]], "unmet": sorted(missing)}
-
-
-def _their_program(program: Row) -> Row:
-    return {**program, "unmet": sorted(set(program["unmet"]))}
+    missing = sorted({unmet["requirement"] for unmet in program["unmet"]})
+    return {**program, "lines": [line["code"] for line in program["lines"]], "unmet": missing}
 
 
 def _program_differences(one: dict[tuple[str, str], Row], other: dict[tuple[str, str], Row]) -> Iterator[tuple[tuple[str, str], str]]:
