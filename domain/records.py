@@ -20,6 +20,8 @@ LOOK_BACK: Final = 2 * DAY
 MONTHLY: Final = frozenset({"entries", "readings"})
 DEVICE_MONTHS: Final = 2
 WINDOW: Final = 30 * DAY
+FIRST_WINDOW: Final = 62 * DAY
+"""By then after a set-up its first window is over, also one that had to wait for the window before it to end."""
 
 Facts = dict[str, list[Sequence[Any]]]
 Fact = Any
@@ -158,11 +160,30 @@ def months_of(low: int, high: int) -> tuple[str, ...]:
     return _months((low - WEST) // DAY + EPOCH_DAY, (high - 1 + EAST) // DAY + EPOCH_DAY)
 
 
-def to_decide(placed: Placed, months: Iterable[str], known: Iterable[str], *, devices: bool) -> Iterable[str]:
+def reading_months(patient: Facts, month: str) -> set[str]:
+    """Earlier months whose readings bear on a month: those a window ending in it may begin in and, where set-up is due once for
+    several kinds of device, those of every kind's first window."""
+    set_ups = patient.get("set_ups", ())
+    if not set_ups:
+        return set()
+    found = {shift_month(month, -by) for by in range(1, DEVICE_MONTHS + 1)}
+    if _several_kinds(patient):
+        found.update(m for row in set_ups for m in months_of(row[0], row[0] + FIRST_WINDOW) if m < month)
+    return found
+
+
+def _several_kinds(patient: Facts) -> bool:
+    return len({(row[1], row[2]) for row in patient.get("set_ups", ())}) > 1
+
+
+def to_decide(placed: Placed, months: Iterable[str], known: Iterable[str], patient: Facts) -> Iterable[str]:
     """The patient's months to decide again when the fact arrives or goes.
 
-    `months` are those the fact may fall into, `known` those there is anything of; `devices`: the patient has device windows.
+    `months` are those the fact may fall into, `known` those there is anything of.
     """
+    devices = bool(patient.get("set_ups"))
+    if placed.kind == "readings" and _several_kinds(patient):
+        placed = placed._replace(reach="onward")
     if placed.reach == "span":
         return months_of(placed.low, placed.high + WINDOW) if placed.kind == "readings" and devices else months
     if placed.reach not in ("onward", "all"):
@@ -173,7 +194,7 @@ def to_decide(placed: Placed, months: Iterable[str], known: Iterable[str], *, de
     if placed.reach == "onward":
         from_month = month_of((placed.low - LOOK_BACK) // DAY + EPOCH_DAY)
         found = {month for month in found if month >= from_month}
-    return found | set(months) if placed.kind == "visits" else found
+    return found | set(months) if placed.kind in ("visits", "readings") else found
 
 
 def add(facts: Facts, kind: str, fact: Fact) -> None:

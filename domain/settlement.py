@@ -246,13 +246,12 @@ class _Step:
         shown = line_row(self.month, before.line_id, now, after.revision, self.rule_set) if now is not None else dict(before.row)
         if not payable:
             shown |= {"units": 0, "amount": "0.00"}
-        known = now is None or now.cents is not None or not payable
         more: Row = {
             "status": CLOSED,
             "site_id": self.bound_site or before.closed_site or shown.get("site_id"),
             "revision": after.revision,
             "units_delta": units,
-            "amount_delta": money(cents) if known or cents else None,
+            "amount_delta": None if units and not cents else money(cents),  # a unit without cents is one without a known price
             "cause": self.cause,
             "kind": "underpayment" if (cents or units) > 0 else "overpayment",
         }

@@ -100,7 +100,7 @@ class Acceptance:
 
     def _mark(self, one: Located, causes: Iterable[Cause]) -> None:
         document = self.work.patients[one.patient]
-        self.marks.add(one.patient, to_decide(one.placed, one.months, document.months, devices="set_ups" in document.facts), causes)
+        self.marks.add(one.patient, to_decide(one.placed, one.months, document.months, document.facts), causes)
 
     def _free(self, gone: Sequence[Located], causes: dict[tuple[str, str], list[Event]]) -> None:
         """Take facts out; the other patients of a double booking get their seconds back."""

@@ -12,7 +12,7 @@ from domain.calendar import shift_month
 from domain.decide import decide
 from domain.facts import Conflict, Registry
 from domain.lines import Key
-from domain.records import DEVICE_MONTHS, MONTHLY, Facts, add, history, months_of, place
+from domain.records import DEVICE_MONTHS, MONTHLY, Facts, add, history, months_of, place, reading_months
 from domain.rulebook import Rulebook
 from domain.settlement import PatientMonth, Scope, Stored, settle
 from ledger import schema
@@ -95,7 +95,7 @@ def _check_lines(
     if count.lasting.get("set_ups"):
         months |= {shift_month(month, by) for month in count.months for by in range(1, DEVICE_MONTHS + 1)}
     for month in sorted(months):
-        earlier = [count.months[m] for by in range(1, DEVICE_MONTHS + 1) if (m := shift_month(month, -by)) in count.months]
+        earlier = [count.months[m] for m in sorted(reading_months(count.lasting, month) & count.months.keys())]
         facts = history(count.lasting, count.months.get(month, {}), earlier, conflicts)
         decision = decide(facts, month, expected.registry, expected.rulebook)
         sites = expected.closures.get((one.tenant, month), [])

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, Table, bindparam, select
 
 from domain.calendar import shift_month
-from domain.records import DEVICE_MONTHS, Fact, Facts, add, months_of, remove
+from domain.records import DEVICE_MONTHS, Fact, Facts, add, months_of, reading_months, remove
 from ledger import schema
 from ledger.database import chunks, upsert_all
 from ledger.marks import Cause
@@ -97,10 +97,9 @@ class Workspace:
             document.changed = True
 
     def earlier(self, patient: str, month: str) -> list[str]:
-        """Keys of the months whose readings may lie in a window that ends in the month."""
-        known = self.patients[patient].months
-        before = [shift_month(month, -by) for by in range(1, DEVICE_MONTHS + 1)]
-        return [f"{patient}/{m}" for m in before if m in known]
+        """Keys of the earlier months whose readings bear on the month."""
+        document = self.patients[patient]
+        return [f"{patient}/{m}" for m in sorted(reading_months(document.facts, month) & document.months)]
 
     def expand(self, marks: Mapping[MonthKey, set[Cause]]) -> dict[MonthKey, set[Cause]]:
         """Marks with `*` spelled out as all months there may be something of."""

@@ -29,20 +29,24 @@ class Told(NamedTuple):
 
 
 def figures(bench: Workbench) -> Iterator[Figure]:
-    """The peer's speed, one save an entry and many, ours on the slice with everything in it, and their ratios."""
+    """Ours on the slice with everything in it, the peer one save an entry and one save for many, and the ratios."""
     part, events, entries = _slice(bench)
-    ours = [task.run("ingest", bench.database("slice"), part)["seconds"] for _ in range(bench.sizes.runs)]
-    told = bench.folder / "told.json"
-    told.write_text(json.dumps(_told(bench.folder / "slice.db", entries)), encoding="utf-8")
+    told = _told_file(bench, part, entries)
+    rounds = [_round(bench, part, told) for _ in range(bench.sizes.runs)]
+    ours, *theirs = ([one[at] for one in rounds] for at in range(3))
     size: dict[str, Any] = {"events": events, "time_entries": len(entries)}
     yield figure("peer_ours_slice", "events/s", [events / s for s in ours], **size)
-    for name in ("peer", "peer_batches"):
-        theirs = [_peer(bench, name, told) for _ in range(bench.sizes.runs)]
-        yield figure(name, "time entries/s", [len(entries) / s for s in theirs], **size)
-        yield figure(
-            f"ours_to_{name}", "times its events/s", ratios([events / s for s in ours], [len(entries) / s for s in theirs]), **size
-        )
-        yield figure(f"ours_to_{name}_time_entries", "times its time entries/s", ratios(theirs, ours), **size)
+    for name, seconds in zip(("peer", "peer_batches"), theirs, strict=True):
+        yield figure(name, "time entries/s", [len(entries) / s for s in seconds], **size)
+        rates = ratios([events / s for s in ours], [len(entries) / s for s in seconds])
+        yield figure(f"ours_to_{name}", "times its events/s", rates, **size)
+        yield figure(f"ours_to_{name}_time_entries", "times its time entries/s", ratios(seconds, ours), **size)
+
+
+def _round(bench: Workbench, part: Path, told: Path) -> tuple[float, float, float]:
+    """Seconds of our run and of the peer's two, one after the other."""
+    ours: float = task.run("ingest", bench.database("slice"), part)["seconds"]
+    return ours, _peer(bench, "peer", told), _peer(bench, "peer_batches", told)
 
 
 def _slice(bench: Workbench) -> tuple[Path, int, dict[str, dict[str, Any]]]:
@@ -59,6 +63,14 @@ def _slice(bench: Workbench) -> tuple[Path, int, dict[str, dict[str, Any]]]:
             if len(entries) == bench.sizes.peer_entries:
                 break
     return path, number, entries
+
+
+def _told_file(bench: Workbench, part: Path, entries: dict[str, dict[str, Any]]) -> Path:
+    """What the peer is told, as a file; decided by a run of ours that is not timed."""
+    database, path = bench.database("slice"), bench.folder / "told.json"
+    task.run("ingest", database, part)
+    path.write_text(json.dumps(_told(database, entries)), encoding="utf-8")
+    return path
 
 
 def _told(database: Path, entries: dict[str, dict[str, Any]]) -> list[Told]:

@@ -129,10 +129,10 @@ def double_booked_seconds_count_for_neither(ask: Ask) -> list[str]:
 
 
 def a_tie_goes_to_the_smaller_identity(ask: Ask) -> list[str]:
-    """Of two registrations recorded at once the one with the smaller id holds: north is in New York, where it is still March."""
-    sites = ["site north in America/New_York", "site north in Pacific/Auckland"]
+    """Of two registrations recorded at once the one with the smaller id holds: north is in Auckland, where it is April."""
+    sites = ["site north in Pacific/Auckland", "site north in America/New_York"]
     story = events(*sites, READY_CCM, f"time 2026-03-31 20:00 for 20:00 {NURSE}")
-    return comes_to(ask, story, "P1 99490 x1 ready 2026-03-31")
+    return comes_to(ask, story, "P1 99490 x1 ready 2026-04-01")
 
 
 def a_retraction_may_come_first(ask: Ask) -> list[str]:

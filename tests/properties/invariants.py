@@ -17,6 +17,7 @@ from tests.properties.told import (
     Event,
     PatientMonth,
     Row,
+    Teller,
     Told,
     key_of,
     plain,
@@ -182,14 +183,19 @@ def _figures(line: Row | None) -> Row | None:
 
 
 def isolated(ask: Ask, one: Sequence[Event], other: Sequence[Event], seed: int, batch: int) -> list[str]:
-    """8: two tenants that use the same names, told together, come to what each comes to alone."""
+    """8: two tenants that use the same names, told together, come to what each comes to in a ledger of its own."""
     mixed = [*one, *other]
     Random(seed).shuffle(mixed)
     together, found = ask(mixed, batch), list[str]()
-    for alone in (ask(one), ask(other)):
+    for alone in (_alone(one), _alone(other)):
         for tenant in {key[0] for key in alone.trees} | {line["tenant"] for line in alone.lines}:
             lines = [line for line in plain(together.lines) if line["tenant"] == tenant]
             trees = {key: tree for key, tree in plain_trees(together).items() if key[0] == tenant}
             found += [] if lines == plain(alone.lines) else [f"the lines of {tenant} are others alone"]
             found += [] if trees == plain_trees(alone) else [f"the explanations of {tenant} are others alone"]
     return found
+
+
+def _alone(history: Sequence[Event]) -> Told:
+    with Teller() as ask:
+        return ask(history)

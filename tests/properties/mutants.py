@@ -24,7 +24,7 @@ class Mutant(NamedTuple):
 
 MUTANTS = (
     Mutant("entries are rounded up to minutes", "domain.records",
-           "identity, d.end,", "identity, d.start + -(-(d.end - d.start) // 60) * 60,", "seconds_are_not_rounded_up"),
+           "e.identity, d.end, d.program", "e.identity, d.start + -(-(d.end - d.start) // 60) * 60, d.program", "seconds_are_not_rounded_up"),
     Mutant("a threshold must be passed, not reached", "domain.lines",
            "        if total >= base.seconds:\n            found = base", "        if total > base.seconds:\n            found = base",
            "a_threshold_is_reached_at_its_last_second"),
@@ -51,7 +51,8 @@ MUTANTS = (
     Mutant("time counts from the start of the visit", "domain.standing",
            'visit.start if rule.counts_from == "start" else visit.end', "visit.start", "time_counts_after_the_visit"),
     Mutant("stays of the other kinds are taken away", "domain.standing", "if s.kind in kinds]", "if s.kind not in kinds]", "a_stay_takes_its_seconds"),
-    Mutant("no time is lost to stays", "domain.standing", "if s.kind in kinds]", "if not s.kind]", "the_oracle_agrees"),
+    Mutant("every site has the prices of an office", "domain.lines",
+           "rulebook.cents(code, day, version.pos if version else None)", 'rulebook.cents(code, day, "11")', "the_oracle_agrees"),
     Mutant("a diagnosis counts as often as it is recorded", "domain.lines",
            "        c.icd10\n        for c in history.conditions", "        c.identity\n        for c in history.conditions",
            "two_conditions_are_two_diagnoses"),

@@ -91,7 +91,7 @@ def test_6_a_close_is_final_and_adds_up_drawn(ask: Teller, history: list[Event],
     assert invariants.closes_add_up(ask, history, batch) == []
 
 
-@told
+@settings(told, max_examples=8)
 @given(seed=SEEDS, batch=BATCHES)
 def test_8_tenants_with_the_same_names_do_not_meet(ask: Teller, seed: int, batch: int) -> None:
     one, other = Story(Dice(seed), "acme").tell(closes=False), Story(Dice(seed + 1), "bolt").tell(closes=False)

@@ -8,7 +8,7 @@ from tests.properties.campaign import run
 from tests.properties.pure import decided
 from tests.properties.told import Event
 
-PATIENT_MONTHS = 2500
+PATIENT_MONTHS = 2000
 
 
 def test_thousands_of_random_patient_months() -> None:
