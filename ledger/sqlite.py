@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from sqlite3 import SQLITE_BUSY, OperationalError
+from time import monotonic, sleep
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 WAIT_SECONDS: Final = 120
@@ -16,18 +19,19 @@ def sqlite_engine(url: str, *, full_sync: bool) -> Engine:
     """An engine whose writing transactions take the write lock when they begin, so that they wait instead of failing half-way.
 
     `full_sync` makes each commit durable against power loss; otherwise a power loss may undo the last commits,
-    never part of one.
+    never part of one. A writer waits two minutes for another, or as many seconds as the URL says with `?timeout=`.
     """
+    wait = float(str(make_url(url).query.get("timeout", WAIT_SECONDS)))
     memory = url in ("sqlite://", "sqlite:///:memory:")
     engine = create_engine(
-        url, connect_args={"timeout": WAIT_SECONDS, "check_same_thread": False}, **({"poolclass": StaticPool} if memory else {})
+        url, connect_args={"timeout": wait, "check_same_thread": False}, **({"poolclass": StaticPool} if memory else {})
     )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None
+        _keep_log(connection, wait)
         for pragma in (
-            "journal_mode=WAL",
             f"synchronous={'FULL' if full_sync else 'NORMAL'}",
             f"cache_size=-{CACHE_KIB}",
             "temp_store=MEMORY",
@@ -41,6 +45,18 @@ def sqlite_engine(url: str, *, full_sync: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _keep_log(connection: Any, wait: float) -> None:
+    """Switch to the write-ahead log. SQLite does not wait where another does the same at that moment, so it is done here."""
+    until = monotonic() + wait
+    while True:
+        try:
+            return _pragma(connection, "journal_mode=WAL")
+        except OperationalError as error:
+            if error.sqlite_errorcode != SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(0.02)
 
 
 def _pragma(connection: Any, pragma: str) -> None:

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import SimpleNamespace
 from typing import Any, Final
 
 import orjson
 
 from domain.envelope import Event
+from domain.event_types import EVENT_TYPES
 from domain.instants import parse_day, parse_instant
-
-_INSTANTS: Final = ("at", "start", "end")
-_DAYS: Final = ("onset", "valid_from")
-
 
 ENROLLED: Final = "care.enrollment.started.v1"
 DEFAULT_TRACK: Final = "staff"
+_INSTANTS: Final = frozenset({"at", "start", "end"})
+_DAYS: Final = frozenset({"onset", "valid_from"})
 
 
-class Data(dict[str, Any]):
-    """An event's data by attribute; an absent optional field is None."""
+def _forms(model: Any) -> tuple[Mapping[str, None], tuple[str, ...], tuple[str, ...]]:
+    fields = model.model_fields
+    absent = {name: None for name, field in fields.items() if not field.is_required()}
+    return absent, tuple(_INSTANTS & fields.keys()), tuple(_DAYS & fields.keys())
 
-    __slots__ = ()
-    __getattr__ = dict.get
+
+_FORMS: Final = {name: _forms(model) for name, model in EVENT_TYPES.items()}
 
 
 def reread(raw: bytes, tracked: Container[str]) -> Event:
     """The event of stored bytes, without validating it anew; `tracked` are the programs whose enrolments have a track."""
     obj = orjson.loads(raw)
-    data = Data(obj["data"])
-    if obj["type"] == ENROLLED and data.get("track") is None and data["program"] in tracked:
+    kind = obj["type"]
+    absent, instants, days = _FORMS[kind]
+    data: dict[str, Any] = {**absent, **obj["data"]}
+    for name in instants:
+        if data[name] is not None:
+            data[name] = parse_instant(data[name])
+    for name in days:
+        if data[name] is not None:
+            data[name] = parse_day(data[name])
+    if kind == ENROLLED and data["track"] is None and data["program"] in tracked:
         data["track"] = DEFAULT_TRACK
-    for name in _INSTANTS:
-        value = data.get(name)
-        if value is not None:
-            data[name] = parse_instant(value)
-    for name in _DAYS:
-        value = data.get(name)
-        if value is not None:
-            data[name] = parse_day(value)
-    return Event(
-        obj["tenant"],
-        obj["source"],
-        obj["id"],
-        obj["type"],
-        obj["subject"],
-        parse_instant(obj["time"]),
-        obj.get("replaces"),
-        data,
-    )
+    time = parse_instant(obj["time"])
+    return Event(obj["tenant"], obj["source"], obj["id"], kind, obj["subject"], time, obj.get("replaces"), SimpleNamespace(**data))

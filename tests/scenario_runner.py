@@ -156,7 +156,9 @@ def _adjustment(row: Row) -> str:
 
 
 def _alert(row: Row) -> str:
-    return f"{row['kind']} {row['month']} of {row['patient_id']} {row.get('code', row.get('performer_id', ''))}" if "patient_id" in row else row["kind"]
+    if "patient_id" not in row:
+        return str(row["kind"])
+    return f"{row['kind']} {row['month']} of {row['patient_id']} {row.get('code', row.get('performer_id', ''))}"
 
 
 def _month_problems(tree: Row, lines: Sequence[Row], wanted: Any) -> Iterator[str]:

@@ -29,7 +29,7 @@ PEOPLE: Final = {
     "psy-ann": "clinical_psychologist",
     "chw-lou": "chw",
 }
-CONDITIONS: Final = {
+CONDITIONS: Final[Mapping[str, list[tuple[str, str, dict[str, str]]]]] = {
     "CPM": [("M54.50", "chronic_pain", {"onset": "2021-01-01"})],
     "CCM": [("I10", "chronic", {}), ("E11.9", "chronic", {})],
     "PCM": [("C50.911", "high_risk", {})],
@@ -189,7 +189,6 @@ def _consent(one: Tenant, words: Words) -> None:
     one.add("consent.given", one.patient(), {"at": one.at(words)}, **_who(words), form="verbal")
 
 
-
 def _revoked(one: Tenant, words: Words) -> None:
     one.add("consent.revoked", one.patient(), {"at": one.at(words)}, **_who(words))
 
@@ -208,8 +207,8 @@ def _visit(one: Tenant, words: Words) -> None:
     moments = one.span(words)
     modality = next((m for m in ("video", "audio") if one.flag(m)), "in_person")
     setting = next((s for s in ("home", "inpatient", "emergency", "snf") if one.flag(s)), "clinical")
-    how = {"modality": modality, "setting": setting, "em_billed": one.flag("billed")}
-    one.add("visit.completed", one.patient(), moments, kind=words["kind"], practitioner_id=words["doctor"], site_id=one.take("at", "north"), **how)
+    how = {"kind": words["kind"], "modality": modality, "setting": setting, "em_billed": one.flag("billed")}
+    one.add("visit.completed", one.patient(), moments, practitioner_id=words["doctor"], site_id=one.take("at", "north"), **how)
 
 
 def _time(one: Tenant, words: Words) -> None:

@@ -15,7 +15,8 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 ROOMS = {"domain", "ledger", "streams", "projections", "caremonth"}
 IMPURE = {"io", "os", "random", "secrets", "time"} | {"asyncio", "multiprocessing", "threading"}  # the machine, and its clock
 IMPURE |= {"logging", "socket", "sqlite3", "subprocess", "urllib"}
-PURE = (set(sys.stdlib_module_names) - IMPURE) | {"domain", "pydantic", "pydantic_core", "typing_extensions"}  # the last is how pydantic reads a TypedDict before Python 3.12
+# typing_extensions is how pydantic reads a TypedDict before Python 3.12
+PURE = (set(sys.stdlib_module_names) - IMPURE) | {"domain", "pydantic", "pydantic_core", "typing_extensions"}
 
 
 def imported(path: Path) -> Iterator[str]:
