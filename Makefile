@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 TESTS ?= tests
 
-.PHONY: help setup demo test check format bench coverage lock
+.PHONY: help setup demo test check format bench properties coverage lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,6 +44,9 @@ format: $(STAMP) ## lay the code out
 
 bench: $(STAMP) ## speed and memory, beside a calibrator and a peer
 	@$(BIN)/python -m tests.bench
+
+properties: $(STAMP) ## random patient-months beside the oracle, on all cores; CASES=100000
+	@$(BIN)/python -m tests.properties
 
 coverage: $(STAMP) ## fails unless every branch of domain is tested
 	@$(BIN)/coverage run -m pytest -q $(TESTS)

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
+from ledger.errors import LedgerError
+
 WAIT_SECONDS: Final = 120
 CACHE_KIB: Final = 48 * 1024
 WRITES: Final = "caremonth_writes"
@@ -21,11 +23,9 @@ def sqlite_engine(url: str, *, full_sync: bool) -> Engine:
     `full_sync` makes each commit durable against power loss; otherwise a power loss may undo the last commits,
     never part of one. A writer waits two minutes for another, or as many seconds as the URL says with `?timeout=`.
     """
-    wait = float(str(make_url(url).query.get("timeout", WAIT_SECONDS)))
+    wait = _wait_of(url)
     memory = url in ("sqlite://", "sqlite:///:memory:")
-    engine = create_engine(
-        url, connect_args={"timeout": wait, "check_same_thread": False}, **({"poolclass": StaticPool} if memory else {})
-    )
+    engine = create_engine(url, connect_args={"timeout": wait, "check_same_thread": False}, **({"poolclass": StaticPool} if memory else {}))
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
@@ -45,6 +45,15 @@ def sqlite_engine(url: str, *, full_sync: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _wait_of(url: str) -> float:
+    try:
+        return float(str(make_url(url).query.get("timeout", WAIT_SECONDS)))
+    except ValueError:
+        raise LedgerError(
+            "the timeout in the database URL is no number of seconds; write it like sqlite:///caremonth.db?timeout=10"
+        ) from None
 
 
 def _keep_log(connection: Any, wait: float) -> None:

@@ -126,8 +126,10 @@ def problems(ledger: Ledger, scenario: Scenario) -> list[str]:
         tree = ledger.explain(scenario.tenant, patient, month)
         lines = ledger.lines(scenario.tenant, month, patient)
         found += [f"{key}: {problem}" for problem in _month_problems(tree, lines, wanted)]
-    found += _listed_problems("adjustments", scenario.adjustments, [_adjustment(a) for a in _of(scenario, ledger.adjustments())])
-    found += _listed_problems("alerts", scenario.alerts, [_alert(a) for a in _of(scenario, ledger.alerts())])
+    if scenario.adjustments is not None:
+        found += _listed_problems("adjustments", scenario.adjustments, [_adjustment(a) for a in _of(scenario, ledger.adjustments())])
+    if scenario.alerts is not None:
+        found += _alert_problems(scenario.alerts, [_alert(a) for a in _of(scenario, ledger.alerts())])
     return found
 
 
@@ -135,16 +137,16 @@ def _of(scenario: Scenario, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["tenant"] == scenario.tenant]
 
 
-def _listed_problems(what: str, wanted: Sequence[str] | None, found: list[str]) -> Iterator[str]:
-    """Differences of two lists, where the scenario has one; of alerts only the kinds that it names, `no time_conflict` too."""
-    if wanted is None:
-        return
-    if what == "alerts":
-        kinds = {alert.removeprefix("no ").partition(" ")[0] for alert in wanted}
-        found = [alert for alert in found if alert.partition(" ")[0] in kinds]
-        wanted = [alert for alert in wanted if not alert.startswith("no ")]
+def _listed_problems(what: str, wanted: Sequence[str], found: list[str]) -> Iterator[str]:
     if sorted(wanted) != sorted(found):
         yield f"{what} are {found}, not {list(wanted)}"
+
+
+def _alert_problems(wanted: Sequence[str], found: list[str]) -> Iterator[str]:
+    """Only alerts of the kinds that are named are compared; `no time_conflict` names one of which there is none."""
+    kinds = {alert.removeprefix("no ").partition(" ")[0] for alert in wanted}
+    some = [alert for alert in found if alert.partition(" ")[0] in kinds]
+    yield from _listed_problems("alerts", [alert for alert in wanted if not alert.startswith("no ")], some)
 
 
 def _adjustment(row: Row) -> str:

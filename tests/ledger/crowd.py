@@ -72,9 +72,7 @@ def start(url: str, file: Path, batch: int = 40, **environment: str) -> "subproc
     """A process that feeds the file."""
     command = [sys.executable, "-m", "tests.ledger.feed", url, str(file), str(batch)]
     root = Path(__file__).parents[2]
-    return subprocess.Popen(
-        command, cwd=root, env={**os.environ, **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return subprocess.Popen(command, cwd=root, env={**os.environ, **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def url_of(file: Path) -> str:

@@ -26,7 +26,7 @@ def exclude(sides: list[Side]) -> None:
 
 
 def payable(side: Side) -> list[Line]:
-    """The side's lines that are neither held nor excluded, as they crossed, then in the order of `lines`."""
+    """The side's lines that are neither held nor excluded, as they were reached, then in the order of `lines`."""
     crossed = sorted(side.crossed, key=lambda pair: (pair[0], line_order(pair[1])))
     return [line for _, line in crossed if line["status"] in {"ready", "awaiting_close"}]
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from tests.oracle import gates, money
-from tests.oracle.clock import first_day, local_date, month_end, plus_months
+from tests.oracle.clock import FOREVER, first_day, local_date, month_end, plus_months
 from tests.oracle.facts import Fact, Patient, Tenant
 from tests.oracle.rulebook import CONTACT_PROGRAMS, PLAN_PROGRAMS, Tier, tiers
 from tests.oracle.seconds import Entry, Row
@@ -15,25 +15,29 @@ Line = dict[str, Any]
 
 @dataclass
 class Side:
-    """All lines of one program and practitioner in one month, each with the instant at which it crossed."""
+    """All lines of one program and practitioner in one month.
+
+    `crossed` has each line with the instant at which it was reached, `lowest` when the lowest base threshold was filled.
+    """
 
     program: str
     practitioner: str
     rows: list[Row] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     crossed: list[tuple[int, Line]] = field(default_factory=list)
+    lowest: int = FOREVER
     missing_codes: bool = False
     unmet: list[str] = field(default_factory=list)
 
     def add(self, line: Line, crossing: int) -> None:
-        """Add a line that crossed at an instant."""
+        """Add a line that was reached at an instant."""
         self.lines.append(line)
         self.crossed.append((crossing, line))
 
     @property
     def order(self) -> tuple[int, str, str]:
         """Which side crossed first (rule 14); only a side with lines has an order."""
-        return (min(crossing for crossing, _ in self.crossed), self.program, self.practitioner)
+        return (min([self.lowest, *(crossing for crossing, _ in self.crossed)]), self.program, self.practitioner)
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,9 @@ def add_time_lines(month: Month, side: Side) -> None:
     reached = [tier for tier in in_force if len(seconds) >= tier.threshold]
     if not reached:
         return
-    crossing = seconds[reached[0].threshold - 1][0] + 1
+    side.lowest = seconds[reached[0].threshold - 1][0] + 1
     tier = reached[-1]
+    crossing = seconds[tier.threshold - 1][0] + 1
     side.unmet = unmet_at(month, side, *seconds[tier.threshold - 1])
     base = _base(month, side, seconds, tier)
     side.add(_priced(month.tenant, base, tier.base, 1), crossing)

@@ -232,13 +232,13 @@ def test_a_new_set_up_waits_for_the_running_window() -> None:
     story.patient("care.enrollment.ended.v1", **who, at="2026-01-20T15:00:00Z", reason="pause")
     story.patient("care.enrollment.started.v1", **who, site_id="north", at="2026-01-22T15:00:00Z")
     story.readings("RPM", "physiologic", "2026-01-15T16:00:00Z", 28)
-    assert [(line["code"], line["days"]) for line in story.answer().lines] == [("99445", 5), ("99453", 5)]
+    assert [(line["code"], line["days"]) for line in story.answer().lines] == [("99445", 5), ("99453", 2)]
     story.patient("care.device.set_up.v1", **device, at="2026-01-25T15:00:00Z")
     shown = [(line["code"], line["month"], line["window_start"], line["days"]) for line in story.answer().lines]
     assert shown == [
         ("99445", "2026-01", "2026-01-01", 5),
-        ("99453", "2026-01", "2026-01-01", 5),
-        ("99453", "2026-02", "2026-01-31", 12),
+        ("99453", "2026-01", "2026-01-01", 2),
+        ("99453", "2026-02", "2026-01-31", 2),
         ("99445", "2026-03", "2026-01-31", 12),
     ]
 

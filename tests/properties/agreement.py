@@ -48,7 +48,11 @@ def _our_line(line: Row, lines: list[Row]) -> Row:
         del found["evidence"]
     if "excluded_by" in line:
         winner = next(one for one in lines if one["line_id"] == line["excluded_by"])
-        found["excluded_by"] = [winner["program"], winner["practitioner_id"], "payable" if winner["status"] in PAYABLE else winner["status"]]
+        found["excluded_by"] = [
+            winner["program"],
+            winner["practitioner_id"],
+            "payable" if winner["status"] in PAYABLE else winner["status"],
+        ]
     return found
 
 

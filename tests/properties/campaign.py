@@ -28,7 +28,13 @@ class Tally(NamedTuple):
     found: tuple[str, ...] = ()
 
     def plus(self, other: "Tally") -> "Tally":
-        return Tally(*(one + more for one, more in zip(self, other, strict=True)))
+        """Both together."""
+        return Tally(
+            self.patient_months + other.patient_months,
+            self.histories + other.histories,
+            self.through_ledger + other.through_ledger,
+            self.found + other.found,
+        )
 
 
 def run(cases: int, first_seed: int = 0, jobs: int = cpu_count() or 1) -> Tally:

@@ -102,7 +102,9 @@ def time_counts_after_the_visit(ask: Ask) -> list[str]:
 
 def a_stay_takes_its_seconds(ask: Ask) -> list[str]:
     """Rule 9: while the patient is an inpatient CCM does not count; in observation it does."""
-    stay, watched = (f"stay {kind} from 2026-03-0{day} 08:00 to 2026-03-0{day} 20:00" for kind, day in (("inpatient", 2), ("observation", 3)))
+    stay, watched = (
+        f"stay {kind} from 2026-03-0{day} 08:00 to 2026-03-0{day} 20:00" for kind, day in (("inpatient", 2), ("observation", 3))
+    )
     times = [f"time 2026-03-0{day} 10:00 for 20:00 {NURSE}" for day in (2, 3)]
     return comes_to(ask, events(READY_CCM, stay, watched, *times), "P1 99490 x1 ready 2026-03-03")
 

@@ -24,7 +24,8 @@ class Mutant(NamedTuple):
 
 MUTANTS = (
     Mutant("entries are rounded up to minutes", "domain.records",
-           "e.identity, d.end, d.program", "e.identity, d.start + -(-(d.end - d.start) // 60) * 60, d.program", "seconds_are_not_rounded_up"),
+           "e.identity, d.end, d.program", "e.identity, d.start + -(-(d.end - d.start) // 60) * 60, d.program",
+           "seconds_are_not_rounded_up"),
     Mutant("a threshold must be passed, not reached", "domain.lines",
            "        if total >= base.seconds:\n            found = base", "        if total > base.seconds:\n            found = base",
            "a_threshold_is_reached_at_its_last_second"),
@@ -44,13 +45,15 @@ MUTANTS = (
            "_CLOCK[text[13:19]] - _OFFSETS[text[19:]]  #", "_CLOCK[text[13:19]] - 0 * _OFFSETS[text[19:]]  #",
            "an_hour_that_the_clocks_repeat_is_an_hour"),
     Mutant("a revocation is ignored", "domain.standing",
-           "elif not given and begun is not None:", 'elif not given and begun is not None and program.name == "CCM":', "a_revocation_ends_what_counts"),
+           "elif not given and begun is not None:", 'elif not given and begun is not None and program.name == "CCM":',
+           "a_revocation_ends_what_counts"),
     Mutant("a revocation of CCM takes effect at once", "domain.standing",
            'if program.consent_ends == "month_end" else at', 'if program.consent_ends == "never" else at',
            "a_revocation_of_ccm_waits_for_the_months_end"),
     Mutant("time counts from the start of the visit", "domain.standing",
            'visit.start if rule.counts_from == "start" else visit.end', "visit.start", "time_counts_after_the_visit"),
-    Mutant("stays of the other kinds are taken away", "domain.standing", "if s.kind in kinds]", "if s.kind not in kinds]", "a_stay_takes_its_seconds"),
+    Mutant("stays of the other kinds are taken away", "domain.standing", "if s.kind in kinds]", "if s.kind not in kinds]",
+           "a_stay_takes_its_seconds"),
     Mutant("every site has the prices of an office", "domain.lines",
            "rulebook.cents(code, day, version.pos if version else None)", 'rulebook.cents(code, day, "11")', "the_oracle_agrees"),
     Mutant("a diagnosis counts as often as it is recorded", "domain.lines",
@@ -85,7 +88,8 @@ MUTANTS = (
     Mutant("a close takes what follows it in the batch along", "ledger.ledger",
            "        if isinstance(one, Arrival) and one.event.type == CLOSE:\n            if run:",
            '        if isinstance(one, Arrival) and one.event.type == "":\n            if run:', "a_close_is_final"),
-    Mutant("an adjustment is proposed again", "domain.settlement", "before.closed_units - before.adjusted_units,", "before.closed_units,", "adjustments_add_up"),
+    Mutant("an adjustment is proposed again", "domain.settlement", "before.closed_units - before.adjusted_units,", "before.closed_units,",
+           "adjustments_add_up"),
     Mutant("a withdrawal is not sent", "domain.settlement",
            "return LINE_WITHDRAWN if self.before.status == READY else None", "return None", "the_outbox_replays"),
     Mutant("one tenant's registrations hold for all", "ledger.registrations",
@@ -141,7 +145,7 @@ class _Changed(SourceFileLoader):
         super().__init__(fullname, path)
         self.mutant = mutant
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 (the loader's own signature)
         return compile(changed(self.get_data(self.path).decode(), self.mutant), self.path, "exec", dont_inherit=True)
 
 
