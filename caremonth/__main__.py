@@ -1,6 +1,6 @@
 """The program: one command, its exit code, and what is said when it fails."""
 
-# ruff: noqa: PLC0415  nothing is imported before the collector rests
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The commands (docs/contract.md §4). Each is thin, and imports only when it runs: `--help` must answer at once."""
 
-# ruff: noqa: PLC0415  a command imports what it needs when it runs
+
 
 from __future__ import annotations
 

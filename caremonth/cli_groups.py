@@ -1,6 +1,6 @@
 """The commands that have commands of their own: `dead-letters` and `rules`."""
 
-# ruff: noqa: PLC0415  a command imports what it needs when it runs, so that `--help` answers at once
+
 
 from __future__ import annotations
 

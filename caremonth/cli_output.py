@@ -3,7 +3,7 @@
 Ids and messages come from outside: no control character of theirs reaches a terminal.
 """
 
-# ruff: noqa: PLC0415  rich is for terminals; a pipe need not wait for it
+
 
 from __future__ import annotations
 
