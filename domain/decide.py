@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from domain.allocation import allocate
-from domain.calendar import UTC, month_days
+from domain.calendar import month_days
 from domain.devices import codes_not_in_force, device_lines, owners
 from domain.exclusions import Side, exclude
 from domain.facts import History, Registry
@@ -66,8 +66,8 @@ def _draft(tally: Tally, program: Program, history: History, month: str, registr
 
 
 def _provisional(tally: Tally, track: Track, history: History, month: str) -> tuple[str, ...]:
-    zone, day = provisional_day(tally, month)
-    return unmet(history, track, tally, month, zone or UTC, day)
+    zone, day = provisional_day(tally)
+    return unmet(history, track, tally, month, zone, day)
 
 
 def _with_devices(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from domain.calendar import UTC, Zone, month_days, month_of, zone
+from domain.calendar import DAY, EPOCH_DAY, UTC, Zone, month_days, month_of, zone
 from domain.facts import History, Reading, Registry, SetUp
 from domain.rulebook import DayCode, Devices, Program, Rulebook
 from domain.spans import AFTER, Span, carve
 from domain.standing import consent_runs, death_spans, enrollment_ends, known_set_ups, site_zone, stay_spans
 
 NEVER = 1 << 40
+_NONE = Devices(30, (), None)
 
 
 class Series(NamedTuple):
@@ -87,23 +88,20 @@ class _Counter:
     def not_in_force(self, month: str) -> Iterator[str]:
         for one in self._series():
             for first, last in _windows_ending(one, month, self._length(one.first)):
-                rules = self._rules(last)
-                if rules is not None and not any(code.kind == one.kind for code in rules[1].codes):
+                if not any(code.kind == one.kind for code in self._devices(last).codes):
                     days = len(self._days(one, first, last))
-                    yield from (code.code for code in self._ever(one.kind) if code.least <= days <= code.most)
+                    yield from (code.code for code in self._first_codes(one.kind) if code.least <= days <= code.most)
 
-    def _ever(self, kind: str) -> Iterator[DayCode]:
-        """The first codes a kind of device ever has."""
-        for rules in self.rulebook.days:
-            devices = rules.programs[self.program].devices
-            codes = [code for code in devices.codes if code.kind == kind] if devices else []
-            if codes:
-                yield from codes
-                return
+    def _first_codes(self, kind: str) -> list[DayCode]:
+        """The codes a kind of device had when it first had any."""
+        of_kind = ([code for code in self._devices(first).codes if code.kind == kind] for first in self.rulebook.starts)
+        return next((codes for codes in of_kind if codes), [])
 
-    def _rules(self, day: int) -> tuple[Program, Devices] | None:
-        program = self.rulebook.at(day).programs.get(self.program)
-        return (program, program.devices) if program and program.devices else None
+    def _program(self, day: int) -> Program:
+        return self.rulebook.at(day).programs[self.program]
+
+    def _devices(self, day: int) -> Devices:
+        return self._program(day).devices or _NONE
 
     def _series(self) -> Iterator[Series]:
         set_ups = [s for s in known_set_ups(self.history, self.program, self.registry) if s.practitioner == self.practitioner]
@@ -129,19 +127,15 @@ class _Counter:
                 free_from = first + ((stopped - first) // length + 1) * length
 
     def _length(self, day: int) -> int:
-        rules = self._rules(day)
-        return rules[1].days if rules else 30
+        return self._devices(day).days
 
     def _zone(self, site: str, instant: int) -> Zone:
         return site_zone(self.registry, site, instant) or UTC
 
     def _days(self, one: Series, first: int, last: int) -> list[Day]:
         """Distinct dates in `[first, last]` with a reading that counts, in order."""
-        rules = self._rules(last)
-        if rules is None:
-            return []
         found: dict[int, Day] = {}
-        for at, day, reading in self._counting(one, rules[0]):
+        for at, day, reading in self._counting(one, self._program(last)):
             if first <= day <= last and at < one.ended and day not in found:
                 found[day] = Day(day, reading)
         return list(found.values())
@@ -179,9 +173,8 @@ class _Counter:
 
     def _windows(self, one: Series, month: str) -> Iterator[DeviceLine]:
         for first, last in _windows_ending(one, month, self._length(one.first)):
-            rules = self._rules(last)
             days = self._days(one, first, last)
-            code = _code(rules[1], one.kind, len(days)) if rules else None
+            code = _code(self._devices(last), one.kind, len(days))
             if code is not None:
                 yield self._line(code.code, one, days, first, last, last, awaits_close=True)
 
@@ -189,25 +182,25 @@ class _Counter:
         reached = [found for one in episode if (found := self._reached(one)) is not None]
         if not reached:
             return
-        day, _, one, days = min(reached, key=lambda r: (r[0], r[1]))
-        rules = self._rules(day)
-        if rules is not None and rules[1].set_up is not None and month_of(day) == month:
-            length = self._length(one.first)
-            yield self._line(rules[1].set_up.code, one, days, one.first, one.first + length - 1, day, awaits_close=False)
+        day, one, code, days = min(reached, key=lambda r: (r[0], r[1].set_up.at, -r[1].set_up.time, r[1].set_up.identity))
+        if month_of(day) == month:
+            yield self._line(code, one, days, one.first, one.first + self._length(one.first) - 1, day, awaits_close=False)
 
-    def _reached(self, one: Series) -> tuple[int, str, Series, list[Day]] | None:
+    def _reached(self, one: Series) -> tuple[int, Series, str, list[Day]] | None:
         """The first reading day by which the first window has the days asked for on that day."""
         if one.stopped < one.first:
             return None
         days = self._days(one, one.first, one.first + self._length(one.first) - 1)
         for count, found in enumerate(days, 1):
-            rules = self._rules(found.day)
-            if rules is not None and rules[1].set_up is not None and count >= rules[1].set_up.least:
-                return found.day, one.kind, one, days[:count]
+            asked = self._devices(found.day).set_up
+            if asked is not None and count >= asked.least:
+                return found.day, one, asked.code, days[:count]
         return None
 
     def _line(self, code: str, one: Series, days: list[Day], first: int, last: int, day: int, *, awaits_close: bool) -> DeviceLine:
-        local = self._zone(one.set_up.site, one.set_up.at)
+        noon = (day - EPOCH_DAY) * DAY + DAY // 2
+        local = self._zone(one.set_up.site, noon)
+        local = self._zone(one.set_up.site, local.day_start(day + 1) - 1)
         evidence = sorted([(one.set_up.at, one.set_up.identity), *((d.reading.at, d.reading.identity) for d in days)])
         return DeviceLine(
             code, day, one.set_up.site, len(days), first, last, tuple(i for _, i in evidence), awaits_close, local.day_start(day + 1)

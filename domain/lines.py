@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from domain.calendar import Zone, add_months, month_days
+from domain.calendar import Zone, add_months
 from domain.devices import DeviceLine
 from domain.facts import History, Registry
 from domain.rulebook import Requirement, Rulebook, TimeCode, Track
@@ -181,9 +181,7 @@ def device_line(found: DeviceLine, program: str, practitioner: str, registry: Re
     )  # fmt: skip
 
 
-def provisional_day(tally: Tally, month: str) -> tuple[Zone | None, int]:
-    """Zone and date on which requirements are judged before a threshold is filled: the last counted second, else the month's last day."""
-    if tally.counted:
-        last = tally.counted[-1]
-        return last.zone, last.zone.day(last.end - 1)
-    return None, month_days(month)[1] - 1
+def provisional_day(tally: Tally) -> tuple[Zone, int]:
+    """Zone and date on which requirements are judged before a threshold is filled: those of the last counted second."""
+    last = tally.counted[-1]
+    return last.zone, last.zone.day(last.end - 1)

@@ -1,7 +1,7 @@
 """National amounts and unit limits, read from the tables beside this file (sources in their last column)."""
 
 import csv
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -37,8 +37,9 @@ def amount(code: str, day: date, facility: bool) -> str | None:
 
 
 def unit_amount(tenant: Tenant, code: str, site: str, day: date) -> str | None:
-    """The amount at a site on a date of service; None too where no version of the site holds on that date."""
-    version = tenant.version("care.site.registered.v1", site, day)
+    """The amount at a site on a date of service; of a site known only from the next date of UTC on, by its place of service then."""
+    known = "care.site.registered.v1"
+    version = tenant.version(known, site, day) or tenant.version(known, site, day + timedelta(days=1))
     return None if version is None else amount(code, day, version["pos"] in FACILITY)
 
 

@@ -1,7 +1,8 @@
-"""The invariants of docs/invariants.md on random histories; `planted.py` shows that each can fail."""
+"""The invariants of docs/invariants.md on random histories; `mutants.py` shows that they can fail."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,13 +12,15 @@ from hypothesis import strategies as st
 from ledger import LedgerError
 from tests.generators import Dice, Story, random_history, tenant_histories
 from tests.properties import invariants
+from tests.properties.figures import edited, pages, printed, unprinted
 from tests.properties.pure import decided
 from tests.properties.told import Event, Teller
 
+ROOT = Path(__file__).parents[2]
 SEEDS = st.integers(0, 2**32)
 BATCHES = st.sampled_from([1, 2, 5, 17, 1000])
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-told = settings(max_examples=14, deadline=None, derandomize=True, suppress_health_check=SLOW)
+told = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=SLOW)
 plain = settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=SLOW)
 drawn = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=SLOW)
 SECRET = "Zq7-diagnosis-of-Mrs-Doe"
@@ -122,6 +125,22 @@ def _spoiled(dice: Random, history: list[Event]) -> Iterator[bytes]:
         yield json.dumps({**mine, "data": {**event["data"], "remark": value}}).encode()
         yield json.dumps({**mine, "data": {"reason": SECRET, **event["data"]}})[: dice.choice([-1, -2, -40])].encode()
         yield json.dumps({**mine, "time": SECRET}).encode()
+
+
+def test_10_the_docs_quote_figures_that_the_bench_printed() -> None:
+    figures = printed((ROOT / "docs" / "performance.md").read_text(encoding="utf-8"))
+    assert figures
+    assert list(edited(figures)) == []
+    quoted = {page.name: list(unprinted(page.read_text(encoding="utf-8"), figures)) for page in pages(ROOT)}
+    assert {name: texts for name, texts in quoted.items() if texts} == {}
+
+
+def test_10_a_figure_nobody_printed_is_found() -> None:
+    figure = {"figure": "ingest", "unit": "events/s", "value": 8822.0, "runs": [8822.0], "target": {"at_least": 10_000}, "met": False}
+    assert printed(f"text\n{json.dumps(figure)}\n") == [figure]
+    assert list(unprinted("8,822 events/s, 8,800 events/s, 9,000 events/s of 10,000 events/s", [figure])) == []
+    assert list(unprinted("12,000 events/s, 8,900 events/s, 8,822 MB", [figure])) == ["12,000 events/s", "8,900 events/s", "8,822 MB"]
+    assert len(list(edited([{**figure, "value": 9000.0}, {**figure, "met": True}]))) == 2
 
 
 def test_the_ledger_of_all_these_histories_verifies(ask: Teller) -> None:
