@@ -1,7 +1,5 @@
 """The program: one command, its exit code, and what is said when it fails."""
 
-
-
 from __future__ import annotations
 
 import gc

@@ -1,7 +1,5 @@
 """The commands (docs/contract.md §4). Each is thin, and imports only when it runs: `--help` must answer at once."""
 
-
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -117,7 +115,9 @@ def explain(context: typer.Context, tenant: Tenant, patient: Annotated[str, type
 @app.command(epilog=ALSO)
 def events(
     context: typer.Context,
-    after: Annotated[int, typer.Option(min=0, metavar="N", help="Only decisions after this position (their `sequence`).")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Only decisions after this position (their `sequence`).")
+    ] = 0,
 ) -> None:
     """The decisions, in order."""
     from caremonth.cli_ledger import opened

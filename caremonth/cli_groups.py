@@ -1,7 +1,5 @@
 """The commands that have commands of their own: `dead-letters` and `rules`."""
 
-
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -3,8 +3,6 @@
 Ids and messages come from outside: no control character of theirs reaches a terminal.
 """
 
-
-
 from __future__ import annotations
 
 import json

@@ -32,9 +32,7 @@ class Lane(NamedTuple):
     stops: list[Span]
     counted: list[Counted]
     zone: Zone
-
-
-_BLOCKED: Final = Lane(AFTER, BEFORE, [], [], UTC)
+    context: Context
 
 
 def allocate(history: History, month: str, registry: Registry, rulebook: Rulebook) -> list[Tally]:
@@ -75,27 +73,20 @@ class _Allocation:
     def run(self) -> list[Tally]:
         lanes: dict[tuple[str, str, str, str], Lane] = {}
         count = tuple.__new__
-        taken_until = BEFORE
         for entry in self._entries():
             start, _, _, end, program, practitioner, performer, site, source, _, _, dead = entry
             lane = lanes.get(key := (program, practitioner, performer, site))
             if lane is None:
                 lane = lanes[key] = self._lane(program, practitioner, performer, site)
-            low, high, stops, counted, local = lane
-            if (
-                low <= start >= taken_until
-                and end <= high
-                and not dead
-                and source != "inferred"
-                and not (stops and _meets(stops, start, end))
-            ):
-                taken_until = end
+            low, high, stops, counted, local, context = lane
+            if start < low or end > high or dead or source == "inferred" or (stops and _meets(stops, start, end)):
+                self._piecewise(entry)
+            elif start >= self.taken_until:
+                self.taken_until = end
                 self.active = [(start, end)]
                 counted.append(count(Counted, (start, end, entry, local)))
             else:
-                self.taken_until = taken_until
-                self._piecewise(entry)
-                taken_until = self.taken_until
+                self._claim(entry, [(start, end)], context)
         return self._finished()
 
     def _finished(self) -> list[Tally]:
@@ -128,16 +119,17 @@ class _Allocation:
         versions, people = self.registry.sites.get(site), self.registry.people.get(performer)
         place = versions.during(self.first, self.last) if versions else None
         person = people.during(self.first, self.last) if people else None
+        context = self.contexts.get(program, practitioner, zone(place.zone) if place else UTC, self.month)
+        closed = Lane(AFTER, BEFORE, [], [], context.zone, context)
         if place is None or person is None:
-            return _BLOCKED
-        context = self.contexts.get(program, practitioner, zone(place.zone), self.month)
+            return closed
         rules = context.rules
         sure = person.role in rules.roles and not rules.direct_roles and not rules.employments
         if context.tally is None or not sure or (rules.personal and performer != practitioner):
-            return _BLOCKED
+            return closed
         stops = [span for _, spans in context.blocks for span in spans]
         stops += [*self.billed.get(performer, ()), *self.conflicts.get(performer, ())]
-        return Lane(context.low, context.high, stops, context.tally.counted, context.zone)
+        return Lane(context.low, context.high, stops, context.tally.counted, context.zone, context)
 
     def _piecewise(self, entry: Entry) -> None:
         for start, end, local in self._placed(entry):

@@ -91,8 +91,13 @@ def shift_month(month: str, by: int) -> str:
 
 @lru_cache(maxsize=4096)
 def add_months(day: int, months: int) -> int:
-    """The same day of the month `months` later, or that month's last day where it is shorter."""
+    """The same day of the month `months` later, or that month's last day where it is shorter; at most the last date there is.
+
+    Dates come in from outside in any year: one at the end of the calendar must not stop a ledger for good.
+    """
     start = date.fromordinal(day)
+    if start.year * 12 + start.month + months >= date.max.year * 12 + date.max.month:
+        return date.max.toordinal()
     first, after = month_days(shift_month(f"{start.year:04d}-{start.month:02d}", months))
     return min(first + start.day - 1, after - 1)
 

@@ -39,6 +39,7 @@ class PatientMonth(NamedTuple):
 
 class Stored(NamedTuple):
     """What the ledger keeps of a line. `row` is the line as listed; `closed_*` the figures at its close, in units and cents.
+    `closed_site` is also the site of the last adjustment of a line that was never closed: what takes it back belongs there.
 
     `status` is that of the line, or `gone` for one that is not listed: its revision and adjustments are kept, so that
     neither restarts.
@@ -203,7 +204,11 @@ class _Step:
         delta_units, delta_cents = self._delta()
         if delta_units or delta_cents:
             revision = max(revision, self.before.revision + 1)
-            after = after._replace(adjusted_units=after.adjusted_units + delta_units, adjusted_cents=after.adjusted_cents + delta_cents)
+            after = after._replace(
+                adjusted_units=after.adjusted_units + delta_units,
+                adjusted_cents=after.adjusted_cents + delta_cents,
+                closed_site=self.bound_site or after.closed_site,
+            )
         if after.status != CLOSED:
             after = after._replace(row={**after.row, "revision": revision} if after.row else after.row)
         after = after._replace(revision=revision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from domain.events import Event
 from domain.records import MONTHLY, Placed, months_of, place, to_decide
@@ -37,7 +37,7 @@ class Acceptance:
         self.vocabulary = vocabulary
         self.work = Workspace(connection)
         self.marks = Marks()
-        self.immune: list[tuple[Event, Event]] = []
+        self.immune: list[tuple[Event, Cause]] = []
 
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
@@ -51,7 +51,7 @@ class Acceptance:
         self._load([*gone, *fresh])
         bookings = [b for one in fresh if (b := self._add(one, bool(dead) and (one.event.tenant, one.event.identity) in dead)) is not None]
         self._free(gone, causes)
-        self._clash(booking.book(self.connection, bookings))
+        self._clash(booking.book(self.connection, bookings), {(b.tenant, b.identity) for b in bookings})
         self._refer(fresh)
         self._register(events, killed, dead, causes)
         self._close(events)
@@ -71,9 +71,13 @@ class Acceptance:
         return causes
 
     def _note_immune(self, events: Sequence[Event], killed: Sequence[Event], causes: dict[tuple[str, str], list[Event]]) -> None:
-        for target in (*events, *killed):
-            if target.type == CLOSE:
-                self.immune += [(target, by) for by in causes.get((target.tenant, target.identity), ())]
+        """Note closes that something names, whichever of the two came first."""
+        t = schema.tombstones.c
+        for close in (e for e in events if e.type == CLOSE):
+            naming = select(t.time, t.cause).where(t.tenant == close.tenant, t.identity == close.identity).order_by(t.cause)
+            self.immune += [(close, Cause(time, by)) for time, by in self.connection.execute(naming)]
+        for close in (e for e in killed if e.type == CLOSE):
+            self.immune += [(close, cause_of(by)) for by in causes[close.tenant, close.identity]]
 
     def _load(self, located: Sequence[Located]) -> None:
         self.work.load_patients({one.patient for one in located})
@@ -115,9 +119,11 @@ class Acceptance:
                 for patient, low, high in booking.unbook(self.connection, [key]):
                     self.marks.add(patient, months_of(low, high), by)
 
-    def _clash(self, clashes: Sequence[booking.Clash]) -> None:
+    def _clash(self, clashes: Sequence[booking.Clash], fresh: set[tuple[str, str]]) -> None:
+        """Mark both patients of a clash; the cause is the booking that came now, the decision rests on both."""
         for clash in clashes:
-            causes = [Cause(one.time, one.identity) for one in (clash.one, clash.other)]
+            time = max(clash.one.time, clash.other.time)
+            causes = [Cause(time, one.identity) for one in (clash.one, clash.other) if (one.tenant, one.identity) in fresh]
             for patient in (clash.one.patient, clash.other.patient):
                 self.marks.add(patient, months_of(clash.start, clash.end), causes)
 

@@ -16,15 +16,17 @@ from ledger import arrivals, reading, schema
 from ledger.accepting import CLOSE, Acceptance
 from ledger.arrivals import Arrival, Input, Parked, Summary
 from ledger.calm import calm
-from ledger.database import connect, writing
+from ledger.database import chunks, connect, writing
 from ledger.marks import is_due, take_due
 from ledger.outbox import Outbox
 from ledger.rules import rulebook_for
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
 
-BATCH: Final = 10_000
+BATCH: Final = 8_000
 SETTLE_AFTER: Final = 100_000
+BATCHES_READ: Final = 3
+"""Batches read at once, to be taken in by patient: each document is then rewritten once for all its events among them."""
 CHUNK: Final = 2_000
 
 
@@ -57,7 +59,7 @@ class Ledger:
         settle_after: int = SETTLE_AFTER,
         progress: Callable[[Summary], None] | None = None,
     ) -> Summary:
-        """Take events in, a transaction a batch, and decide all that is due; `progress` hears after each batch.
+        """Take events in, a transaction a batch, and decide all that is due; `progress` hears after each portion read.
 
         What a batch makes due waits in the ledger until about `settle_after` events are in, or all, or a month is closed: a long file then
         decides a patient-month a few times instead of with every batch.
@@ -66,9 +68,10 @@ class Ledger:
         iterator = iter(inputs)
         words = vocabulary(self.rulebook)
         with calm():
-            while part := list(islice(iterator, batch)):
+            while part := list(islice(iterator, batch * BATCHES_READ)):
                 for run in _between_closes(arrivals.read(part, words)):
-                    total += self._accept(run)
+                    for some in _by_patient(run, batch):
+                        total += self._accept(some)
                 undecided += len(part)
                 if undecided >= settle_after:
                     self.settle()
@@ -104,7 +107,8 @@ class Ledger:
         acceptance.take(events)
         outbox = Outbox(connection)
         for target, by in acceptance.immune:
-            outbox.add(immune_close(target.tenant, target.data.month, target.identity, by.identity), target.tenant, target.tenant, by.time)
+            alert = immune_close(target.tenant, target.data.month, target.identity, by.identity)
+            outbox.add(alert, target.tenant, target.tenant, max(target.time, by.time))
         acceptance.work.save()
         acceptance.marks.queue(connection)
         outbox.save()
@@ -181,6 +185,15 @@ class Ledger:
 def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False, create: bool = True) -> Ledger:
     """The ledger at a database URL, made if there is none and `create`; raises LedgerError where it cannot be opened."""
     return Ledger(connect(url, full_sync=full_sync, create=create), rules)
+
+
+def _by_patient(run: Sequence[Arrival | Parked], size: int) -> Iterator[list[Arrival | Parked]]:
+    """The run in batches, those of one patient together; within a patient, and among parked input, the order stays."""
+    yield from chunks(sorted(run, key=_subject), size)
+
+
+def _subject(one: Arrival | Parked) -> tuple[str, str]:
+    return (one.event.tenant, one.event.subject) if isinstance(one, Arrival) else ("", "")
 
 
 def _between_closes(read: Sequence[Arrival | Parked]) -> Iterator[Sequence[Arrival | Parked]]:

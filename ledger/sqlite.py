@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 from ledger.errors import LedgerError
 
 WAIT_SECONDS: Final = 120
-CACHE_KIB: Final = 48 * 1024
+CACHE_KIB: Final = 32 * 1024
 WRITES: Final = "caremonth_writes"
 
 

@@ -50,6 +50,18 @@ def test_2_order_duplicates_and_batches_change_nothing_drawn(ask: Teller, histor
     assert invariants.order_free(ask, history, seed) == []
 
 
+def test_2_the_same_file_gives_the_same_decisions_and_ids() -> None:
+    decisions = []
+    for _ in range(2):
+        with Teller() as teller:
+            for seed in range(6):
+                teller(random_history(seed, closes=True), 10)
+            decisions.append(list(teller.ledger.events()))
+    assert len(decisions[0]) > 100
+    assert decisions[0] == decisions[1]
+    assert len({event["id"] for event in decisions[0]}) == len(decisions[0])
+
+
 @plain
 @given(seed=SEEDS)
 def test_3_and_4_every_second_is_told_and_counts_once(seed: int) -> None:
