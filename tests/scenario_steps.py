@@ -4,7 +4,7 @@ A step is a sentence, then options after commas: `time 2026-03-02 10:00 for 20:0
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -63,7 +63,7 @@ class Tenant:
         self.options: dict[str, str] = {}
         self.groundworks = 0
 
-    def tell(self, steps: list[str | dict[str, str]]) -> list[Event]:
+    def tell(self, steps: Sequence[str | dict[str, str]]) -> list[Event]:
         """All events: first the registrations of those of the cast whom a step names, then the steps'."""
         for step in steps:
             if isinstance(step, str):

@@ -12,7 +12,7 @@ RPM = {"program": "RPM", "practitioner_id": "dr-lee"}
 Event = dict[str, Any]
 
 
-def event(number: str, kind: str, subject: str, time: str, **data: Any) -> Event:
+def event(number: str, kind: str, subject: str, time: str, /, **data: Any) -> Event:
     """An event whose id is `number`."""
     return {
         "specversion": "1.0", "id": number, "source": "/ehr", "type": f"care.{kind}.v1", "tenant": "acme",

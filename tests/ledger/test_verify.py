@@ -76,12 +76,12 @@ def line(status: str, **changes: object) -> Spoil:
 
 
 def event(kind: str, old: str, new: str) -> Spoil:
-    """A change of the bytes of the first accepted event of a type that has them."""
+    """A change of the bytes of the accepted events of a type."""
 
     def change(connection: sqlite3.Connection) -> None:
-        rows = connection.execute("SELECT seq, raw FROM events WHERE type = ? ORDER BY seq", (kind,))
-        number, raw = next((number, raw) for number, raw in rows if old in raw.decode())
-        connection.execute("UPDATE events SET raw = ? WHERE seq = ?", (raw.decode().replace(old, new).encode(), number))
+        rows = connection.execute("SELECT raw, seq FROM events WHERE type = ?", (kind,)).fetchall()
+        changed = [(raw.decode().replace(old, new).encode(), number) for raw, number in rows if old in raw.decode()]
+        connection.executemany("UPDATE events SET raw = ? WHERE seq = ?", changed)
 
     return change
 
@@ -105,10 +105,10 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "the units adjusted": (update("lines", "adjusted_units = adjusted_units + 1", "adjusted_units <> 0"), "proposals add up"),
     "an event that is gone": (delete("events", LIVING), "events are missing"),
     "a time entry that is gone": (delete("events", f"type = '{TIME}'"), "entries of patient"),
-    "a registration that is gone": (delete("events", f"type LIKE 'care.site%' AND {LIVING}"), "registrations"),
-    "the performer of an event": (event(TIME, '"performer_id": "dr-a"', '"performer_id": "dr-x"'), "entries of patient"),
+    "registrations that are gone": (run("DELETE FROM events WHERE type LIKE 'care.site%'"), "registrations"),
+    "the performer of events": (event(TIME, '"performer_id": "dr-a"', '"performer_id": "dr-x"'), "entries of patient"),
     "the source of time": (event(TIME, '"source": "timer"', '"source": "inferred"'), "entries of patient"),
-    "the zone of a site": (event("care.site.registered.v1", '"zone": "', '"zone": "Asia/Tokyo", "name": "'), "registrations"),
+    "the zones of sites": (event("care.site.registered.v1", '"zone": "', '"zone": "Asia/Tokyo", "name": "'), "registrations"),
     "a stored consent": (update("patients", "facts = replace(facts, '\"consents\"', '\"plans\"')"), "facts of patient"),
     "stored entries": (update("months", "facts = '{}'", "length(facts) > 2"), "entries of patient"),
     "an alert that is gone": (delete("outbox", "type LIKE 'care.alert%'"), "decisions are missing"),

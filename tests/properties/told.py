@@ -46,7 +46,8 @@ class Told:
 class Ask(Protocol):
     """Puts a history to a ledger, in this order, and answers with what the ledger says of it.
 
-    What is due is decided after each batch, with an even `batch` after every third.
+    With an odd `batch` so many events are taken in at a time, in this order, and what they make due is decided before the next.
+    With an even one the ledger takes the history as one file, in transactions of this size, and orders and decides it as it does files.
     """
 
     def __call__(self, events: Sequence[Event], batch: int = 1000) -> Told: ...
@@ -70,11 +71,17 @@ class Teller:
         names = {tenant: f"{tenant}-{next(self._numbers)}" for tenant in dict.fromkeys(event["tenant"] for event in events)}
         watch = _Watch(self.ledger, list(names.values()))
         inputs = [(f"history:{n}", json.dumps(_under(event, names)).encode()) for n, event in enumerate(events)]
-        settle_after = batch if batch % 2 else 3 * batch
-        summary = self.ledger.ingest(inputs, batch=batch, settle_after=settle_after, progress=watch if batch < len(inputs) else None)
+        summary = self._step_by_step(inputs, batch, watch) if batch % 2 else self.ledger.ingest(inputs, batch=batch, progress=watch)
         back = {new: old for old, new in names.items()}
         lines = [_under(row, back) for new in names.values() for row in self.ledger.lines(new)]
         return Told(summary, lines, self._trees(events, lines, names, back), self._news(back), self._letters(), watch.rewritten)
+
+    def _step_by_step(self, inputs: Sequence[tuple[str, bytes]], batch: int, watch: "_Watch") -> Summary:
+        total = Summary()
+        for first in range(0, len(inputs), batch):
+            total += self.ledger.ingest(inputs[first : first + batch])
+            watch(total)
+        return total
 
     def _trees(self, events: Sequence[Event], lines: Sequence[Row], names: dict[str, str], back: dict[str, str]) -> dict[PatientMonth, Row]:
         months = {*months_of_time(events), *((row["tenant"], row["patient_id"], row["month"]) for row in lines)}

@@ -1,0 +1,67 @@
+"""What scenarios reach seldom: proposed staffing rules, lines that outlive their program, impossible totals."""
+
+import json
+from typing import Any
+
+import pytest
+
+from domain.decide import decide
+from domain.facts import Entry, History, Person, Registry, Site, Versions
+from domain.lines import reach
+from ledger import open_ledger
+from ledger.rule_files import PACKAGED, load_rulebook
+from tests.scenario_steps import Tenant
+
+START = 1_800_500_400  # 2027-01-20
+
+
+def registry(employment: str | None) -> Registry:
+    people = {"rn": Versions((0,), (Person("rn", employment),)), "dr": Versions((0,), (Person("physician", None),))}
+    return Registry({"north": Versions((0,), (Site("UTC", "11"),))}, people)
+
+
+@pytest.mark.parametrize(
+    ("performer", "employment", "reason"),
+    [("rn", "employee", None), ("rn", "contractor", "performer_role"), ("rn", None, "performer_role"), ("dr", None, None)],
+)
+def test_the_proposal_of_2027_counts_only_employed_staff(performer: str, employment: str | None, reason: str | None) -> None:
+    """Given remote monitoring time in 2027, when the proposal is tried, then staff that are not employed do not count."""
+    proposal = load_rulebook(PACKAGED / "proposed-2027")
+    entry = Entry(START, START + 900, "s\te", START + 600, "RPM", "dr", performer, "north", "timer", True, False, False)
+    decision = decide(History(entries=[entry]), "2027-01", registry(employment), proposal)
+    assert [row.reason for row in decision.programs[0].tally.excluded] == [reason or "before_consent"]
+
+
+def test_a_threshold_that_is_not_there_is_an_error() -> None:
+    """Given a total that its pieces do not bear out, then looking for its second fails loudly instead of billing a date."""
+    with pytest.raises(ValueError, match="disagrees with its pieces"):
+        reach([], 10)
+
+
+def test_a_closed_line_stays_in_view_when_all_it_rested_on_is_retracted() -> None:
+    """Given a device line closed with its month, when the set-up is retracted, then the line is still explained and on the board."""
+    tenant = Tenant("outlived")
+    steps = [
+        "ready for RPM with dr-lee",
+        "device physiologic in RPM with dr-lee set up on 2026-02-01 09:00",
+        "readings of physiologic in RPM on 2026-02-02 for 20 days",
+        "close 2026-03 on 2026-04-05 09:00",
+    ]
+    events = tenant.tell(steps)
+    set_up = next(e for e in events if e["type"] == "care.device.set_up.v1")
+    gone = {
+        **set_up,
+        "id": "gone",
+        "type": "care.event.retracted.v1",
+        "time": "2026-05-01T00:00:00Z",
+        "data": {"id": set_up["id"], "reason": "no"},
+    }
+    with open_ledger("sqlite://") as ledger:
+        ledger.ingest([(f"t:{i}", json.dumps(e).encode()) for i, e in enumerate([*events, gone])])
+        patient = set_up["subject"]
+        closed: list[dict[str, Any]] = [row for row in ledger.lines() if row["status"] == "closed"]
+        tree = ledger.explain("outlived", patient, "2026-03")
+        assert [row["code"] for row in closed] == ["99454"]
+        assert [p["lines"][0]["code"] for p in tree["programs"]] == ["99454"]
+        assert [row["units_delta"] for row in ledger.adjustments()] == [-1]
+        assert ledger.verify() == []
