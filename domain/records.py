@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import DAY, EPOCH_DAY, month_of, shift_month
@@ -226,5 +227,9 @@ def history(patient: Facts, month: Facts, earlier: Sequence[Facts], conflicts: S
 
 def latest_time(patient: Facts, month: Facts) -> int:
     """The greatest recording time among the facts of two documents; 0 where there is none."""
-    times = (row[_TIME[name]] for facts in (patient, month) for name, rows in facts.items() if name in _TIME for row in rows)
-    return max(times, default=0)
+    latest = 0
+    for facts in (patient, month):
+        for name, rows in facts.items():
+            if rows and name in _TIME:
+                latest = max(latest, *map(itemgetter(_TIME[name]), rows))
+    return latest

@@ -6,10 +6,12 @@ by a process of its own where there are many.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from os import cpu_count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -61,7 +63,7 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
         found += _booked(connection)
         found += _history(connection)
         keys = _patients(connection)
-    return [*found, *_in_parts(engine, rules, keys, common)]
+    return [*found, *_in_parts(engine, keys, common)]
 
 
 def count(engine: Engine) -> int:
@@ -164,7 +166,7 @@ def _patients(connection: Connection) -> list[str]:
     return sorted({*(f"{t}/{s}" for t, s in subjects), *stored, *(f"{t}/{p}" for t, p in by_lines)})
 
 
-def _in_parts(engine: Engine, rules: Path | None, keys: list[str], common: Common) -> list[Difference]:
+def _in_parts(engine: Engine, keys: list[str], common: Common) -> list[Difference]:
     workers = min(cpu_count() or 1, max(1, len(keys) // MANY))
     url = engine.url.render_as_string(hide_password=False)
     if workers < 2 or engine.url.database in (None, "", ":memory:"):
@@ -172,18 +174,21 @@ def _in_parts(engine: Engine, rules: Path | None, keys: list[str], common: Commo
             return list(_check(connection, keys, common))
     size = -(-len(keys) // (workers * 4))
     parts = [keys[i : i + size] for i in range(0, len(keys), size)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(url, rules)) as pool:
+    engine.dispose()
+    with ProcessPoolExecutor(workers, mp_context=_processes(), initializer=_start, initargs=(url, common)) as pool:
         return [difference for part in pool.map(_part, parts) for difference in part]
+
+
+def _processes() -> BaseContext:
+    """Copies of this process where the system makes them cheaply; the pool is closed again before anything else goes on."""
+    return get_context("fork" if sys.platform == "linux" else "spawn")
 
 
 _worker: dict[str, Any] = {}
 
 
-def _start(url: str, rules: Path | None) -> None:
-    engine = connect(url, create=False)
-    with reading(engine) as connection:
-        _worker["common"] = _common(connection, rulebook_for(engine, rules))
-    _worker["engine"] = engine
+def _start(url: str, common: Common) -> None:
+    _worker.update(common=common, engine=connect(url, create=False))
 
 
 def _part(keys: list[str]) -> list[Difference]:

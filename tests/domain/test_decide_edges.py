@@ -2,12 +2,14 @@
 
 import json
 from typing import Any
+from uuid import uuid5
 
 import pytest
 
 from domain.decide import decide
 from domain.facts import Entry, History, Person, Registry, Site, Versions
 from domain.lines import reach
+from domain.settlement import NAMESPACE, event_id
 from ledger import open_ledger
 from ledger.rule_files import PACKAGED, load_rulebook
 from tests.scenario_steps import Tenant
@@ -65,3 +67,9 @@ def test_a_closed_line_stays_in_view_when_all_it_rested_on_is_retracted() -> Non
         assert [p["lines"][0]["code"] for p in tree["programs"]] == ["99454"]
         assert [row["units_delta"] for row in ledger.adjustments()] == [-1]
         assert ledger.verify() == []
+
+
+def test_ids_are_those_of_the_standard() -> None:
+    """Given any name, then an id is the UUIDv5 that the standard library makes of it."""
+    for ordinal in ("acme/P1/2026-03/CPM", "", "é"):
+        assert event_id("billing.line.ready.v1", ordinal) == str(uuid5(NAMESPACE, f"billing.line.ready.v1/{ordinal}"))

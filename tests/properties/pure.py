@@ -12,7 +12,7 @@ from domain.decide import decide
 from domain.events import Event, validate
 from domain.explanation import explanation
 from domain.facts import Conflict, Registry
-from domain.records import DEVICE_MONTHS, MONTHLY, Facts, Placed, add, history, months_of, place
+from domain.records import DEVICE_MONTHS, MONTHLY, Facts, Placed, add, history, months_of, place, reading_months
 from domain.registry import Registration, registry_of
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
@@ -112,7 +112,7 @@ def _decide_tenant(answer: Decided, tenant: str, events: list[Event]) -> None:
 
 def _decide_month(answer: Decided, one: PatientMonth, patient: _Patient, conflicts: list[Conflict], registry: Registry) -> None:
     rules = rulebook()
-    earlier = [patient.months[m] for by in range(1, DEVICE_MONTHS + 1) if (m := shift_month(one.month, -by)) in patient.months]
+    earlier = [patient.months[month] for month in sorted(reading_months(patient.lasting, one.month) & patient.months.keys())]
     decision = decide(history(patient.lasting, patient.months.get(one.month, {}), earlier, conflicts), one.month, registry, rules)
     rows = sorted((line_row(one, line_id(one, line.key), line, 1, rules.id) for line in decision.lines), key=_order)
     answer.lines += rows
