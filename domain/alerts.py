@@ -8,20 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from domain.calendar import iso, utc_text
+from domain.calendar import UTC, Zone, iso, utc_text
 from domain.decide import Decision, ProgramDecision
-from domain.facts import Conflict
+from domain.facts import Conflict, History, Registry
 from domain.lines import EXCLUDED, HELD, Line
-from domain.records import months_of
 from domain.settlement import ADJUSTMENT, Out, PatientMonth, Row, Scope
+from domain.standing import site_zone
 
 ALERT: Final = "care.alert.raised.v1"
 NEAR_SECONDS: Final = 300
 State = dict[str, Any]
 
 
+def conflicts_in(month: str, history: History, registry: Registry) -> list[Conflict]:
+    """Those conflicts of the patient that begin in the local month, by the site of the entry or visit concerned."""
+    if not history.conflicts:
+        return []
+    sites = {entry.identity: entry.site for entry in history.entries} | {visit.identity: visit.site for visit in history.visits}
+    return [c for c in history.conflicts if c.identity in sites and _local(sites[c.identity], c.start, registry).month(c.start) == month]
+
+
+def _local(site: str, instant: int, registry: Registry) -> Zone:
+    return site_zone(registry, site, instant) or UTC
+
+
 def alerts(month: PatientMonth, decision: Decision, scope: Scope, conflicts: list[Conflict], state: State) -> Iterator[Out]:
-    """Alerts that this decision brings; `state` is told what was raised."""
+    """Alerts that this decision brings; `conflicts` are those of the month, `state` is told what was raised."""
     for program in decision.programs:
         for line in program.lines:
             if line.status != EXCLUDED and not scope.covers(line.site) and _first(state, "reached", *_about(line)):
@@ -30,7 +42,7 @@ def alerts(month: PatientMonth, decision: Decision, scope: Scope, conflicts: lis
         if near is not None:
             yield near
     for conflict in conflicts:
-        if months_of(conflict.start, conflict.end)[0] == month.month and _first(state, "conflicts", conflict.identity):
+        if _first(state, "conflicts", conflict.identity):
             yield _conflict(month, conflict)
 
 
@@ -79,7 +91,7 @@ def _reached(month: PatientMonth, line: Line) -> Out:
 def _near(month: PatientMonth, program: ProgramDecision, scope: Scope, state: State) -> Out | None:
     """Close to a code that has no unit yet; not where the side is held or excluded, nor after the close."""
     ahead = program.next
-    if ahead is None or ahead.seconds > NEAR_SECONDS or program.unmet or not program.tally.counted:
+    if ahead is None or ahead.seconds > NEAR_SECONDS or not program.tally.counted:
         return None
     site = program.tally.counted[-1].entry.site
     settled = any(line.status in (HELD, EXCLUDED) for line in program.lines)
@@ -90,6 +102,7 @@ def _near(month: PatientMonth, program: ProgramDecision, scope: Scope, state: St
     about = {
         "tenant": month.tenant, "patient_id": month.patient, "month": month.month, "program": program.program,
         "practitioner_id": program.practitioner, "site_id": site, "code": ahead.code, "seconds_needed": ahead.seconds,
+        "unmet": list(program.unmet),
     }  # fmt: skip
     return _alert("threshold_near", f"{month.key}/{program.program}/{program.practitioner}/{ahead.code}", about)
 

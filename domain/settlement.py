@@ -269,7 +269,7 @@ class _Step:
             "kind": "underpayment" if (cents or units) > 0 else "overpayment",
         }
         if before.status == CLOSED and now is not None and payable and iso(now.day) != before.row["date_of_service"]:
-            more["date_of_service_to"] = iso(now.day)
+            more |= {"date_of_service": before.row["date_of_service"], "date_of_service_to": iso(now.day)}
         return Out(ADJUSTMENT, f"{after.line_id}/{after.revision}", shown | more)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, bindparam, delete, select
 
-from domain.alerts import adjustment_alerts, alerts
+from domain.alerts import adjustment_alerts, alerts, conflicts_in
 from domain.decide import Decision, decide
 from domain.facts import Conflict, Registry
 from domain.lines import Key
@@ -113,12 +113,13 @@ class Settlement:
         patient = f"{one.tenant}/{one.patient}"
         lasting, monthly = self.work.patients[patient].facts, self.work.months[one.key]
         earlier = [self.work.months[key].facts for key in self.work.earlier(patient, one.month)] if lasting.get("set_ups") else []
-        conflicts = self.conflicts.get(patient, [])
-        decision = decide(history(lasting, monthly.facts, earlier, conflicts), one.month, self._registry(one.tenant), self.rulebook)
+        facts, registry = history(lasting, monthly.facts, earlier, self.conflicts.get(patient, [])), self._registry(one.tenant)
+        decision = decide(facts, one.month, registry, self.rulebook)
         scope = self._scope(one)
         cause: Row = {"events": sorted(c.identity.replace("\t", "|") for c in causes)}
         outcome = settle(one, self.stored[one.key], decision.lines, scope, self.rulebook.id, cause)
         self._keep(one, outcome.changed)
+        conflicts = conflicts_in(one.month, facts, registry)
         out = [*outcome.out, *alerts(one, decision, scope, conflicts, monthly.state), *adjustment_alerts(outcome.out)]
         out += self._progress(one, decision, monthly.state)
         if out:

@@ -111,14 +111,19 @@ def _order(record: Row, groups: Mapping[str, int]) -> tuple[Any, ...]:
     base = record.get("base")
     return (
         record["patient_id"], record["program"], record["practitioner_id"], record["record"] != LINE,
-        groups[record["group"]] if record["record"] == PROPOSED else 0, record["date_of_service"], base or record["code"],
+        groups[record["group"]] if record["record"] == PROPOSED else 0, _day(record), base or record["code"],
         base is not None, record["code"], record.get("window_start") or "", record["record_id"],
     )  # fmt: skip
 
 
+def _day(record: Row) -> str:
+    """The date of service of the present answer."""
+    return str(record.get("date_of_service_to") or record["date_of_service"])
+
+
 def _cells(record: Row, known: Providers) -> Row:
     """A record's cells by column, missing ones empty."""
-    day = record["date_of_service"]
+    day = _day(record)
     cells = {
         **record,
         "practitioner_npi": known.npi(record["practitioner_id"], day),
