@@ -98,3 +98,25 @@ def test_given_an_adjustment_at_a_closed_site_when_the_line_moves_to_an_open_one
     assert [(row["site_id"], row["units_delta"]) for row in ledger.adjustments()] == [("north", 1), ("north", -1)]
     assert [(line["site_id"], line["status"]) for line in ledger.lines()] == [("west", "ready")]
     assert ledger.verify() == []
+
+
+def test_a_clash_is_told_in_the_local_month_of_the_time(ledger: Ledger) -> None:
+    """Given time of two patients with one performer at 02:00 UTC on the 1st, then the alert names the month it still is in Chicago."""
+    feed(ledger, time("a", "01T02:00", "01T02:10"), time("b", "01T02:05", "01T02:15", "P2"))
+    found = [(alert["patient_id"], alert["month"]) for alert in ledger.alerts() if alert["kind"] == "time_conflict"]
+    assert sorted(found) == [("P1", "2026-02"), ("P2", "2026-02")]
+
+
+def test_nearness_is_told_also_while_a_requirement_is_missing(ledger: Ledger) -> None:
+    """Given 7 minutes without contact, when 10 earn a code, then the alert comes, since nothing is held yet, and names what is missing."""
+    feed(ledger, time("a", "05T16:00", "05T16:07", interactive=False))
+    near = [alert for alert in ledger.alerts() if alert["kind"] == "threshold_near"]
+    assert [(alert["code"], alert["seconds_needed"], alert["unmet"]) for alert in near] == [("99470", 180, ["interactive_contact"])]
+
+
+def test_an_adjustment_keeps_the_closed_date_beside_the_new_one(ledger: Ledger) -> None:
+    """Given a closed month, when earlier time arrives late, then the adjustment names the claim's date and the date of today's answer."""
+    feed(ledger, time("a", "05T16:00", "05T16:45"), close())
+    feed(ledger, time("b", "03T16:00", "03T16:20"))
+    moved = {row["code"]: (row["date_of_service"], row.get("date_of_service_to")) for row in ledger.adjustments()}
+    assert moved == {"99458": ("2026-03-05", "2026-03-03")}
