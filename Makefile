@@ -14,6 +14,7 @@ help: ## this list
 setup: $(STAMP) ## the environment in .venv, from requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV): the packages of requirements.lock and caremonth itself; this takes less than a minute."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "caremonth needs Python 3.11 or newer and '$(PYTHON)' is not: install one, then 'make $(MAKECMDGOALS) PYTHON=python3.11'." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \

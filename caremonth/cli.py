@@ -12,6 +12,8 @@ from caremonth.cli_options import ALSO, DATABASE, Month, OnlySite, Settings, Ten
 
 _FORM: Final = {"max_content_width": 110, "help_option_names": ["--help", "-h"]}
 
+_AS_OF: Final = "A time or date to judge by; now, if not given. It moves the calendar, not the facts: those are always all known now."
+
 app = typer.Typer(
     name="caremonth",
     add_completion=False,
@@ -119,18 +121,13 @@ def events(
         int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Only decisions after this position (their `sequence`).")
     ] = 0,
 ) -> None:
-    """The decisions, in order."""
+    """The decisions, in order: one CloudEvent in JSON a line, also without --json."""
     from caremonth.cli_ledger import opened
-    from caremonth.cli_output import put, put_json
-    from caremonth.cli_text import event_line
+    from caremonth.cli_output import put_json
 
-    settings = settings_of(context)
-    with opened(settings) as ledger:
+    with opened(settings_of(context)) as ledger:
         for event in ledger.events(after):
-            if settings.json:
-                put_json(event)
-            else:
-                put(event_line(event))
+            put_json(event)
 
 
 @app.command(epilog=ALSO)
@@ -163,18 +160,19 @@ def board(
     tenant: Tenant,
     month: Month,
     site: OnlySite = None,
-    as_of: Annotated[int | None, typer.Option(parser=instant, metavar="TIME", help="The instant to judge by; now, if not given.")] = None,
+    as_of: Annotated[int | None, typer.Option(parser=instant, metavar="TIME", help=_AS_OF)] = None,
 ) -> None:
     """Who can still reach the next code, and each site's sums."""
     from time import time
 
     from caremonth.cli_board import put_board
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened, require_known
     from projections.board import board_rows
     from projections.run import catch_up
 
     settings = settings_of(context)
     with opened(settings) as ledger:
+        require_known(ledger, tenant, site)
         catch_up(ledger.engine)
         put_board(board_rows(ledger.engine, tenant, month, site, int(time()) if as_of is None else as_of), as_json=settings.json)
 
@@ -182,12 +180,13 @@ def board(
 @app.command(epilog=ALSO)
 def export(context: typer.Context, tenant: Tenant, month: Month, site: OnlySite = None) -> None:
     """A CSV of closed lines and adjustments for claims."""
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened, require_known
     from caremonth.cli_output import put
     from projections.export import export_csv
     from projections.run import catch_up
 
     with opened(settings_of(context)) as ledger:
+        require_known(ledger, tenant, site)
         catch_up(ledger.engine)
         for line in export_csv(ledger.engine, tenant, month, site):
             put(line)
@@ -200,22 +199,28 @@ def close(
     month: Month,
     site: Annotated[str | None, typer.Option(metavar="S", help="Only this site's lines; all, if not given.")] = None,
     by: Annotated[str | None, typer.Option(metavar="WHO", help="Who closes it; the login name, if not given.")] = None,
-    at: Annotated[int | None, typer.Option(parser=instant, metavar="TIME", help="When it is closed; now, if not given.")] = None,
+    at: Annotated[
+        int | None, typer.Option(parser=instant, metavar="TIME", help="A time or date when it is closed; now, if not given.")
+    ] = None,
 ) -> None:
     """Close a month: its ready lines become final.
 
-    So do those that awaited the close. What changes later is proposed as an adjustment.
+    So do those that awaited the close. A close cannot be taken back: what changes later is proposed as an adjustment.
     """
     from time import time
 
     from caremonth.cli_close import close_month, operator
     from caremonth.cli_ledger import opened
-    from caremonth.cli_output import note, put_json
+    from caremonth.cli_output import note, put, put_json
 
-    with opened(settings_of(context), create=True) as ledger:
+    settings = settings_of(context)
+    with opened(settings) as ledger:
         closed = close_month(ledger, tenant, month, site, int(time()) if at is None else at, operator() if by is None else by)
-    put_json(closed)
-    if not closed["closed_lines"]:
+    if settings.json:
+        put_json(closed.as_json())
+    else:
+        put(str(closed))
+    if not closed.lines:
         note("no line of that month was ready or awaiting its close")
 
 
@@ -239,7 +244,9 @@ def verify(context: typer.Context) -> None:
             put(clean(difference))
     if differences:
         raise typer.Exit(1)
-    if not settings.json:
+    if settings.json:
+        put_json({"patient_months": count, "differences": 0})
+    else:
         put(f"verified {count} patient-months")
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from caremonth.cli_errors import RefusedError
 from caremonth.cli_options import Settings
-from ledger import Ledger, open_ledger, schema
+from ledger import Ledger, open_ledger, registrations, schema
 from ledger.database import reading
 
 _FILE_URLS: Final = ("sqlite:///", "sqlite+pysqlite:///")
@@ -37,6 +37,19 @@ def _is_there(url: str) -> bool:
             path = url[len(prefix) :].partition("?")[0]
             return path == ":memory:" or Path(path).is_file()
     return True
+
+
+def require_known(ledger: Ledger, tenant: str, site: str | None = None, *, warning: str = "") -> None:
+    """RefusedError, ending with `warning`, for a tenant without any event or a site that is not registered there: a mistyped id."""
+    t, r = schema.events.c, schema.registrations.c
+    with reading(ledger.engine) as connection:
+        if connection.execute(select(t.seq).where(t.tenant == tenant).limit(1)).first() is None:
+            raise RefusedError(f"the ledger has no event of this tenant; check the id, or ingest the tenant's events first{warning}")
+        registered = select(r.subject).where(r.tenant == tenant, r.kind == "site", r.subject == site).limit(1)
+        if site is not None and connection.execute(registered).first() is None:
+            raise RefusedError(
+                f"this site is not registered in this tenant; check the id, or ingest the site's {registrations.SITE} event first{warning}"
+            )
 
 
 def patient_months(ledger: Ledger) -> int:

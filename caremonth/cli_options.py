@@ -16,6 +16,7 @@ DATABASE: Final = "sqlite:///caremonth.db"
 ALSO: Final = "Before or after the command: --db URL, --json, --rules DIR, --sync full|normal (see caremonth --help)."
 _VALUED: Final = ("--db", "--rules", "--sync")
 _FLAGS: Final = ("--json",)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MONTH: Final = re.compile(r"(?:20\d\d|2100)-(?:0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -72,11 +73,13 @@ def month(text: str) -> str:
 
 
 def instant(text: str) -> int:
-    """Seconds since 1970 of an RFC 3339 instant; BadParameter otherwise."""
+    """Seconds since 1970 of an RFC 3339 instant, or of a date's beginning in UTC; BadParameter otherwise."""
     try:
-        return parse_instant(text)
+        return parse_instant(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        if str(error).startswith("lies outside"):
+            raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter("write a time such as 2026-03-02T10:00:00-05:00, or a date such as 2026-03-02 (00:00 UTC)") from None
 
 
 Month = Annotated[str, typer.Argument(parser=month, metavar="MONTH", help="A calendar month such as 2026-03.")]

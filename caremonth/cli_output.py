@@ -14,6 +14,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from caremonth.cli_errors import OutputClosedError
+from caremonth.cli_table import RIGHT, terminal_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +24,6 @@ Columns = Mapping[str, Callable[[Row], object]]
 
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _STYLES: Final = {"bold": "1", "dim": "2", "green": "32", "yellow": "33", "cyan": "36"}
-_RIGHT: Final = frozenset({"units", "amount", "time", "missing time", "seq", "units ±", "amount ±"})
 
 
 class Branch(NamedTuple):
@@ -77,7 +77,8 @@ def put_rows(rows: Iterable[Row], columns: Columns, *, as_json: bool, nothing: s
     if not cells:
         note(nothing)
     elif on_terminal():
-        put_rich(*_table(list(columns), cells))
+        for text, style in terminal_table(list(columns), cells, get_terminal_size().columns):
+            put_styled(text, style)
     else:
         for line in plain_table(list(columns), cells):
             put(line)
@@ -88,7 +89,7 @@ def plain_table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Iter
     widths = [max(len(heading), *(len(row[n]) for row in cells)) for n, heading in enumerate(headings)]
     for row in [headings, *cells]:
         padded = (
-            text.rjust(width) if name in _RIGHT else text.ljust(width) for text, width, name in zip(row, widths, headings, strict=True)
+            text.rjust(width) if name in RIGHT else text.ljust(width) for text, width, name in zip(row, widths, headings, strict=True)
         )
         yield "  ".join(padded).rstrip()
 
@@ -144,41 +145,6 @@ def _wrapped(text: str, width: int | None) -> list[str]:
     from textwrap import wrap
 
     return wrap(text, width, drop_whitespace=True, break_on_hyphens=False)
-
-
-def _table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[RenderableType]:
-    """A table that fits the terminal: where it does not, it loses empty columns, and those of one value are told above it."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    kept, constant = fitted(headings, cells, get_terminal_size().columns)
-    if constant:
-        yield Text(" · ".join(f"{headings[n]} {cells[0][n]}" for n in constant), style="dim")
-    if not kept:
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for n in kept:
-        table.add_column(headings[n], overflow="fold", justify="right" if headings[n] in _RIGHT else "left")
-    for row in cells:
-        table.add_row(*(Text(row[n]) for n in kept))
-    yield table
-
-
-def fitted(headings: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> tuple[list[int], list[int]]:
-    """Numbers of the columns to show and of those to tell once because they hold one value, for a table of at most `width`."""
-    shown = list(range(len(headings)))
-    if _width(headings, cells, shown) <= width:
-        return shown, []
-    shown = [n for n in shown if any(row[n] not in ("", "-") for row in cells)]
-    if _width(headings, cells, shown) <= width:
-        return shown, []
-    constant = [n for n in shown if len({row[n] for row in cells}) == 1]
-    return [n for n in shown if n not in constant], constant
-
-
-def _width(headings: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
-    return sum(3 + max(len(headings[n]), *(len(row[n]) for row in cells)) for n in shown)
 
 
 def _shown(value: object) -> object:

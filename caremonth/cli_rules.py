@@ -46,6 +46,8 @@ def put_problems(folder: Path, *, as_json: bool) -> bool:
     if not folder.is_dir():
         raise RefusedError(f"{folder} is not a folder; name one that holds rule files")
     problems = rules_check(folder)
+    if as_json and not problems:
+        put_json({"problems": []})
     put_rows(
         [{"problem": problem} for problem in problems], PROBLEMS, as_json=as_json, nothing=f"the rule files of {folder} can be followed"
     )

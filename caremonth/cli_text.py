@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from caremonth.cli_output import Columns, Row, clean
+from caremonth.cli_output import Columns, Row
 
 
 def clock(seconds: int | None) -> str:
@@ -106,14 +106,6 @@ DEAD_LETTERS: Final[Columns] = {
 }
 
 PROBLEMS: Final[Columns] = {"problem": lambda r: r["problem"]}
-
-
-def event_line(event: Row) -> str:
-    """A decision on one line: its position, time, type, whom it concerns, and what it says."""
-    data = event["data"]
-    concerns = clean(" ".join(str(data[name]) for name in ("patient_id", "month", "program", "code") if data.get(name)))
-    head = f"{event['sequence']:>7}  {event['time']}  {event['type']:<31}"
-    return f"{head}  {clean(event['tenant'])}  {concerns}  {clean(_said(event))}".rstrip()
 
 
 def _said(event: Row) -> str:

@@ -32,7 +32,6 @@ _BRIEF_ADJUSTMENTS: Final = {name: ADJUSTMENTS[name] for name in ("code", "units
 _SHOWN_ALERTS: Final = 8
 _SHOWN_ROWS: Final = 10
 _BOARD_TIME: Final = int(datetime.fromisoformat(f"{story.BOARD_DAY}T22:00:00Z").timestamp())
-_URGENT: Final = ("at_risk", "on_track", "blocked", "impossible", "reached")
 _KINDS: Final = {"threshold_reached": "green", "threshold_near": "cyan", "time_conflict": "yellow", "adjustment_proposed": "yellow"}
 
 
@@ -103,7 +102,6 @@ class Tour:
         say("Who can still reach the next code, most urgent first, and where each site stands:")
         catch_up(self.ledger.engine)
         board = board_rows(self.ledger.engine, TENANT, story.MONTH, None, _BOARD_TIME)
-        board["patients"].sort(key=lambda row: (_URGENT.index(row["state"]), row["missing_seconds"] or 0))
         cells = board_cells(board)
         put_rows(cells[:_SHOWN_ROWS], BOARD, as_json=False, nothing="no patients")
         if len(cells) > _SHOWN_ROWS:

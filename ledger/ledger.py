@@ -188,12 +188,13 @@ def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False,
 
 
 def _by_patient(run: Sequence[Arrival | Parked], size: int) -> Iterator[list[Arrival | Parked]]:
-    """The run in batches, those of one patient together; within a patient, and among parked input, the order stays."""
-    yield from chunks(sorted(run, key=_subject), size)
+    """The run in batches, those of one patient together; within a patient, and among parked input, the order stays.
 
-
-def _subject(one: Arrival | Parked) -> tuple[str, str]:
-    return (one.event.tenant, one.event.subject) if isinstance(one, Arrival) else ("", "")
+    An identity stays where it came first, else its first content would not be the one that holds.
+    """
+    first: dict[tuple[str, str, str], str] = {}
+    keys = [(one.event.tenant, first.setdefault(one.event[:3], one.event.subject)) if isinstance(one, Arrival) else ("", "") for one in run]
+    yield from chunks([run[at] for at in sorted(range(len(run)), key=keys.__getitem__)], size)
 
 
 def _between_closes(read: Sequence[Arrival | Parked]) -> Iterator[Sequence[Arrival | Parked]]:

@@ -11,16 +11,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+from shutil import which
 from typing import Any, NamedTuple
 
 import pytest
 
 from caremonth import demo_story as story
 from caremonth.__main__ import main
-from caremonth.cli_output import clean, fitted, plain_table
+from caremonth.cli_board import board_cells
+from caremonth.cli_output import clean
 from caremonth.sample import TENANT
 from ledger.rule_files import PACKAGED
+from tools.tree import ROOT
 
 WANTED = [event for event in story.stream() if event["source"] == "/demo" or "registered" in event["type"]]
 EVENTS = b"".join(story.raw(event) + b"\n" for event in {event["id"]: event for event in WANTED}.values())
@@ -188,7 +192,7 @@ def test_a_month_is_not_closed_before_it_is_over(filled: Shell) -> None:
 
 
 def test_closing_twice_changes_nothing(filled: Shell) -> None:
-    close = ["close", TENANT, "2026-03", "--by", "biller", "--at"]
+    close = ["close", "--json", TENANT, "2026-03", "--by", "biller", "--at"]
     assert filled(*close, "2026-04-05T10:00:00Z").rows == [{"accepted": 1, "duplicates": 0, "dead_letters": 0, "closed_lines": 2}]
     told = filled("events", "--json").out
     assert filled(*close, "2026-04-05T10:00:00Z").rows == [{"accepted": 0, "duplicates": 1, "dead_letters": 0, "closed_lines": 0}]
@@ -197,9 +201,32 @@ def test_closing_twice_changes_nothing(filled: Shell) -> None:
 
 
 def test_a_close_of_another_site_leaves_the_lines(filled: Shell) -> None:
-    ran = filled("close", TENANT, "2026-03", "--site", "site-02", "--at", "2026-04-05T10:00:00Z")
+    ran = filled("close", "--json", TENANT, "2026-03", "--site", "site-02", "--at", "2026-04-05T10:00:00Z")
     assert ran.rows[0]["closed_lines"] == 0
     assert "no line" in ran.err
+
+
+def test_a_close_tells_people_what_it_did(filled: Shell) -> None:
+    close = ["close", TENANT, "2026-03", "--at"]
+    amount = sum(Decimal(row["amount"]) for row in filled("lines", "--json").rows)
+    assert filled(*close, "2026-04-05") == Ran(0, f"2 lines closed, ${amount} in all; 0 lines stay held\n", "")
+    assert filled(*close, "2026-04-06").out == "0 lines closed, $0.00 in all; 0 lines stay held\n"
+
+
+@pytest.mark.parametrize("command", ["board", "export", "close"])
+@pytest.mark.parametrize(("where", "what"), [(["nobody"], "no event of this tenant"), ([TENANT, "--site", "site-99"], "is not registered")])
+def test_a_mistyped_tenant_or_site_is_refused(filled: Shell, command: str, where: list[str], what: str) -> None:
+    told = filled("events", "--json").out
+    ran = filled(command, where[0], "2026-03", *where[1:], *(["--at", "2026-04-05"] if command == "close" else []))
+    assert (ran.code, ran.out) == (1, "")
+    assert what in ran.err
+    assert ("cannot be taken back" in ran.err) == (command == "close")
+    assert filled("events", "--json").out == told
+
+
+def test_a_close_makes_no_ledger(shell: Shell) -> None:
+    assert shell("close", TENANT, "2026-03", "--at", "2026-04-05").code == 1
+    assert list(shell.folder.iterdir()) == []
 
 
 def test_an_invalid_close_is_refused_and_not_parked(filled: Shell) -> None:
@@ -225,6 +252,18 @@ def test_the_board_for_machines_and_for_people(filled: Shell) -> None:
     shown = filled("board", TENANT, "2026-03", "--site", story.SITE).out
     assert story.PATIENT in shown
     assert "all sites" in shown
+    assert "work days left" in shown
+    assert filled("board", TENANT, "2026-03", "--as-of", "2026-03-20", "--json").rows[0]["as_of"] == "2026-03-20T00:00:00Z"
+    assert "in quotes" not in filled("board", TENANT, "2026-03", "--as-of", "noon").err
+
+
+def test_people_see_the_most_urgent_first() -> None:
+    order = [("at_risk", 60), ("at_risk", 90), ("on_track", 5), ("reached", 9), ("reached", None), ("blocked", 1), ("impossible", 1)]
+    names = ("program", "practitioner_id", "site_id", "seconds", "next_code", "working_days_left")
+    rows: list[dict[str, Any]] = [
+        {**dict.fromkeys(names, 0), "patient_id": n, "state": s, "missing_seconds": m, "why": []} for n, (s, m) in enumerate(order)
+    ]
+    assert [row["patient"] for row in board_cells({"patients": rows[::-1]})] == list("0123456")
 
 
 def test_dead_letters_are_tried_again(shell: Shell) -> None:
@@ -236,6 +275,7 @@ def test_dead_letters_are_tried_again(shell: Shell) -> None:
 def test_verifying_counts_or_tells_differences(filled: Shell) -> None:
     ran = filled("verify")
     assert (ran.code, ran.out.split()[0]) == (0, "verified")
+    assert filled("verify", "--json").rows == [{"patient_months": int(ran.out.split()[1]), "differences": 0}]
     with sqlite3.connect("caremonth.db") as database:
         database.execute("UPDATE lines SET status = 'gone' WHERE code = 'G3003'")
     database.close()
@@ -252,6 +292,7 @@ def test_rules_are_listed_shown_and_checked(shell: Shell) -> None:
     assert shell("rules", "show", "G3003", "--json").rows[0]["program"] == "CPM"
     assert shell("rules", "show", "X0000").err.startswith("caremonth: no rule for the code 'X0000'")
     assert shell("rules", "check", str(PACKAGED)).code == 0
+    assert shell("rules", "check", str(PACKAGED), "--json") == Ran(0, '{"problems":[]}\n', "")
     shell.file("ruleset.yaml", b"id: [")
     ran = shell("rules", "check", ".", "--json")
     assert (ran.code, list(ran.rows[0])) == (1, ["problem"])
@@ -320,19 +361,15 @@ def test_whoever_stops_reading_is_not_told_off(tmp_path: Path) -> None:
         assert running.wait(30) == 0
 
 
-def test_columns_line_up_and_nothing_is_cut() -> None:
-    assert list(plain_table(["a", "units"], [["long text", "1"], ["b", "22"]])) == [
-        "a          units",
-        "long text      1",
-        "b             22",
-    ]
+def test_help_says_what_cannot_be_guessed(shell: Shell) -> None:
+    assert "moves the calendar, not the facts" in " ".join(shell("board", "--help").out.split())
+    assert "A close cannot be taken back" in " ".join(shell("close", "--help").out.split())
 
 
-def test_a_table_too_wide_loses_empty_columns_and_tells_equal_ones_once() -> None:
-    headings, cells = ["tenant", "code", "note"], [["acme", "G3002", ""], ["acme", "G3003", ""]]
-    assert fitted(headings, cells, 80) == ([0, 1, 2], [])
-    assert fitted(headings, cells, 18) == ([0, 1], [])
-    assert fitted(headings, cells, 10) == ([1], [0])
+@pytest.mark.skipif(which("make") is None, reason="needs make")
+def test_setting_up_says_first_what_it_does() -> None:
+    recipe = subprocess.run(["make", "-n", "setup", "VENV=absent"], cwd=ROOT, capture_output=True, check=True, text=True, timeout=10)
+    assert recipe.stdout.startswith('echo "Setting up absent')
 
 
 def test_story_times_are_in_order() -> None:

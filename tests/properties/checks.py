@@ -152,11 +152,12 @@ def what_was_replaced_never_returns(ask: Ask) -> list[str]:
 
 
 def a_reused_identity_is_refused(ask: Ask) -> list[str]:
-    """The same id with other content is no duplicate."""
-    story = events(READY_CCM, f"time 2026-03-02 10:00 for 20:00 {NURSE}")
-    again = {**story[-1], "data": {**story[-1]["data"], "interactive": True}}
-    reasons = [letter["reason"] for letter in ask([*story, again]).dead_letters]
-    return [] if reasons == ["id_reused"] else [f"dead letters: {reasons}"]
+    """The same id with other content is no duplicate, and the content that came first holds."""
+    story = events(f"{READY_CCM}, patient P2", f"time 2026-03-02 10:00 for 20:00 {NURSE}, patient P2")
+    told = ask([*story, {**story[-1], "subject": "P1"}])
+    reasons = [letter["reason"] for letter in told.dead_letters]
+    held = [line["patient_id"] for line in told.lines]
+    return [] if (reasons, held) == (["id_reused"], ["P2"]) else [f"dead letters {reasons}, lines of {held}"]
 
 
 def a_late_consent_reaches_later_months(ask: Ask) -> list[str]:

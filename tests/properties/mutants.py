@@ -77,6 +77,8 @@ MUTANTS = (
            "what_was_replaced_never_returns"),
     Mutant("other content under a known id is a duplicate", "ledger.arrivals",
            "elif stored != arrival.digest:", 'elif stored == b"":', "a_reused_identity_is_refused"),
+    Mutant("files are ordered by patient, whatever came first", "ledger.ledger",
+           "first.setdefault(one.event[:3], one.event.subject)) if", "one.event.subject) if", "a_reused_identity_is_refused"),
     Mutant("a consent makes only its own month due", "domain.records",
            'e.time, e.identity), d.at, d.at, "onward")\n\n\ndef _started', 'e.time, e.identity), d.at, d.at + 1, "span")\n\n\ndef _started',
            "a_late_consent_reaches_later_months"),
