@@ -368,7 +368,9 @@ def test_help_says_what_cannot_be_guessed(shell: Shell) -> None:
 
 @pytest.mark.skipif(which("make") is None, reason="needs make")
 def test_setting_up_says_first_what_it_does() -> None:
-    recipe = subprocess.run(["make", "-n", "setup", "VENV=absent"], cwd=ROOT, capture_output=True, check=True, text=True, timeout=10)
+    calm = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    command = ["make", "-n", "--no-print-directory", "setup", "VENV=absent"]
+    recipe = subprocess.run(command, cwd=ROOT, env=calm, capture_output=True, check=True, text=True, timeout=10)
     assert recipe.stdout.startswith('echo "Setting up absent')
 
 

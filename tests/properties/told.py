@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Protocol, Self
 
-from ledger import Ledger, Summary, open_ledger
+from ledger import Ledger, LedgerError, Summary, open_ledger
 
 Event = dict[str, Any]
 Row = dict[str, Any]
@@ -85,17 +85,26 @@ class Teller:
 
     def _trees(self, events: Sequence[Event], lines: Sequence[Row], names: dict[str, str], back: dict[str, str]) -> dict[PatientMonth, Row]:
         months = {*months_of_time(events), *((row["tenant"], row["patient_id"], row["month"]) for row in lines)}
-        found = {key: self.ledger.explain(names[key[0]], *key[1:]) for key in sorted(months)}
+        found = {key: self._explained(names[key[0]], *key[1:]) for key in sorted(months)}
         return {
             key: _under({**tree, "programs": [{**p, "lines": [_under(line, back) for line in p["lines"]]} for p in tree["programs"]]}, back)
             for key, tree in found.items()
             if tree["programs"]
         }
 
+    def _explained(self, tenant: str, patient: str, month: str) -> Row:
+        """The explanation; without programs for a patient all of whose events were refused."""
+        try:
+            return self.ledger.explain(tenant, patient, month)
+        except LedgerError as error:
+            if "nothing is known of this patient" not in str(error):
+                raise
+            return {"tenant": tenant, "programs": []}
+
     def _news(self, back: dict[str, str]) -> list[Row]:
         news = list(self.ledger.events(self._position))
         self._position += len(news)
-        return [{**_under(event, back), "data": _under(event["data"], back)} for event in news]
+        return [{**_under(event, back), "data": _under(event["data"], back)} for event in news if event["tenant"] in back]
 
     def _letters(self) -> list[Row]:
         letters = self.ledger.dead_letters()[self._parked :]
