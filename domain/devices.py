@@ -188,8 +188,6 @@ class _Counter:
 
     def _reached(self, one: Series) -> tuple[int, Series, str, list[Day]] | None:
         """The first reading day by which the first window has the days asked for on that day."""
-        if one.stopped < one.first:
-            return None
         days = self._days(one, one.first, one.first + self._length(one.first) - 1)
         for count, found in enumerate(days, 1):
             asked = self._devices(found.day).set_up
