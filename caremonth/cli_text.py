@@ -34,7 +34,7 @@ def _waits(row: Row) -> str:
     return ", ".join(row["unmet"]) or ("another line wins" if row.get("excluded_by") else "")
 
 
-LINES: Final[Columns] = {
+_WHOSE: Final[Columns] = {
     "tenant": lambda r: r["tenant"],
     "patient": lambda r: r["patient_id"],
     "month": lambda r: r["month"],
@@ -42,6 +42,10 @@ LINES: Final[Columns] = {
     "practitioner": lambda r: r["practitioner_id"],
     "site": lambda r: r["site_id"],
     "code": lambda r: r["code"],
+}
+
+LINES: Final[Columns] = {
+    **_WHOSE,
     "units": lambda r: r["units"],
     "amount": lambda r: dollars(r["amount"]),
     "status": lambda r: r["status"],
@@ -51,13 +55,7 @@ LINES: Final[Columns] = {
 }
 
 ADJUSTMENTS: Final[Columns] = {
-    "tenant": lambda r: r["tenant"],
-    "patient": lambda r: r["patient_id"],
-    "month": lambda r: r["month"],
-    "program": lambda r: r["program"],
-    "practitioner": lambda r: r["practitioner_id"],
-    "site": lambda r: r["site_id"],
-    "code": lambda r: r["code"],
+    **_WHOSE,
     "units ±": lambda r: f"{r['units_delta']:+d}",
     "amount ±": lambda r: _delta(r["amount_delta"]),
     "kind": lambda r: r["kind"],
@@ -106,19 +104,6 @@ DEAD_LETTERS: Final[Columns] = {
 }
 
 PROBLEMS: Final[Columns] = {"problem": lambda r: r["problem"]}
-
-
-def _said(event: Row) -> str:
-    data, kind = event["data"], event["type"]
-    if kind == "care.alert.raised.v1":
-        return f"{data['kind']}: {told(data)}"
-    if kind == "billing.month.closed.v1":
-        return f"{len(data['lines'])} lines final"
-    if kind == "billing.adjustment.proposed.v1":
-        return f"{data['units_delta']:+d} units {_delta(data['amount_delta'])}"
-    if "units" in data:
-        return f"{data['units']} × {dollars(data['unit_amount'])} {data['status']}"
-    return ""
 
 
 def site_rows(board: Row) -> list[Row]:

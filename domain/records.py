@@ -173,6 +173,11 @@ def reading_months(patient: Facts, month: str) -> set[str]:
     return found
 
 
+def with_windows(months: Iterable[str]) -> set[str]:
+    """The months and those in which a window of their readings may still end."""
+    return {shift_month(month, by) for month in months for by in range(DEVICE_MONTHS + 1)}
+
+
 def _several_kinds(patient: Facts) -> bool:
     return len({(row[1], row[2]) for row in patient.get("set_ups", ())}) > 1
 
@@ -191,7 +196,7 @@ def to_decide(placed: Placed, months: Iterable[str], known: Iterable[str], patie
         return (placed.reach,)
     found = set(known)
     if devices:
-        found |= {shift_month(month, by) for month in found for by in range(1, DEVICE_MONTHS + 1)}
+        found = with_windows(found)
     if placed.reach == "onward":
         from_month = month_of((placed.low - LOOK_BACK) // DAY + EPOCH_DAY)
         found = {month for month in found if month >= from_month}

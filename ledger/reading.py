@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from sqlalchemy import Connection, Engine, RowMapping, select
@@ -106,8 +106,3 @@ def _letter(row: RowMapping) -> Row:
     except UnicodeDecodeError:
         letter["raw_base64"] = b64encode(raw).decode("ascii")
     return {**letter, "tenant": row["tenant"]}
-
-
-def known_months(connection: Connection) -> Iterator[Any]:
-    """Keys and facts of all patient documents."""
-    yield from connection.execute(select(schema.patients.c.key, schema.patients.c.facts).order_by(schema.patients.c.key))

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
-from domain.calendar import shift_month
 from domain.decide import decide
 from domain.facts import Conflict, Registry
 from domain.lines import Key
-from domain.records import DEVICE_MONTHS, MONTHLY, Facts, add, history, months_of, place, reading_months
+from domain.records import MONTHLY, Facts, add, history, months_of, place, reading_months, with_windows
 from domain.rulebook import Rulebook
 from domain.settlement import PatientMonth, Scope, Stored, settle
 from ledger import schema
@@ -93,7 +92,7 @@ def _check_lines(
     """Deciding each month anew must change nothing."""
     months = {*known, *count.months, *lines}
     if count.lasting.get("set_ups"):
-        months |= {shift_month(month, by) for month in count.months for by in range(1, DEVICE_MONTHS + 1)}
+        months |= with_windows(count.months)
     for month in sorted(months):
         earlier = [count.months[m] for m in sorted(reading_months(count.lasting, month) & count.months.keys())]
         facts = history(count.lasting, count.months.get(month, {}), earlier, conflicts)

@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Table, bindparam, select
 
-from domain.calendar import shift_month
-from domain.records import DEVICE_MONTHS, Fact, Facts, add, months_of, reading_months, remove
+from domain.records import Fact, Facts, add, months_of, reading_months, remove, with_windows
 from ledger import schema
 from ledger.database import chunks, upsert_all
 from ledger.marks import Cause
@@ -115,7 +114,7 @@ class Workspace:
         document = self.patients[patient]
         if not document.facts.get("set_ups"):
             return document.months
-        return {shift_month(month, by) for month in document.months for by in range(DEVICE_MONTHS + 1)}
+        return with_windows(document.months)
 
     def save(self) -> None:
         """Write what changed."""
