@@ -9,6 +9,7 @@ import typer
 
 from caremonth.cli_groups import dead_letters, rules
 from caremonth.cli_options import ALSO, DATABASE, Month, OnlySite, Settings, Tenant, instant, month, settings_of
+from caremonth.cli_topics import topics
 
 _FORM: Final = {"max_content_width": 110, "help_option_names": ["--help", "-h"]}
 
@@ -281,3 +282,4 @@ def sample(
 
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(rules, name="rules")
+app.add_typer(topics, name="topics")

@@ -66,10 +66,10 @@ def _read(origin: str, raw: bytes, vocabulary: Vocabulary) -> Arrival | Parked:
         event = decode(raw, vocabulary)
         return Arrival(event, raw, digest(event), origin)
     except Invalid as refusal:
-        return Parked(refusal.reason, refusal.message, origin, raw, _tenant(raw))
+        return Parked(refusal.reason, refusal.message, origin, raw, tenant_of(raw))
 
 
-def _tenant(raw: bytes) -> str | None:
+def tenant_of(raw: bytes) -> str | None:
     """The tenant of refused input, as far as it can be read."""
     try:
         value = from_json(raw) if len(raw) <= LARGEST else None

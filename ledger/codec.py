@@ -1,7 +1,7 @@
 """From the bytes of one event to a valid event (docs/contract.md §1): the only way in for files, HTTP and Kafka."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from jiter import from_json
 
@@ -32,16 +32,22 @@ _NOT_UTF8: Final = "The event is not UTF-8; convert the text to UTF-8."
 def decode(raw: bytes, vocabulary: Vocabulary) -> Event:
     """The event in `raw`; raises `Invalid` and nothing else, whatever the bytes are.
 
-    Reasons beside those of `validate`: `too_large` (over one MiB) and `invalid_json` (not UTF-8 JSON as RFC 8259 has it,
-    a key twice in one object, NaN, half a surrogate pair, deep nesting).
+    Reasons beside those of `validate`: those of `parse`.
+    """
+    return validate(parse(raw), vocabulary)
+
+
+def parse(raw: bytes) -> Any:
+    """The JSON value in `raw`; raises `Invalid` with reason `too_large` (over one MiB) or `invalid_json`.
+
+    The latter is what is not UTF-8 JSON as RFC 8259 has it, a key twice in one object, NaN, half a surrogate pair, deep nesting.
     """
     if len(raw) > LARGEST:
         raise Invalid("too_large", "The event is larger than 1 MiB (1,048,576 bytes); send its parts as events of their own.")
     try:
-        obj = from_json(raw, catch_duplicate_keys=True, allow_inf_nan=False)
+        return from_json(raw, catch_duplicate_keys=True, allow_inf_nan=False)
     except ValueError as error:
         raise Invalid("invalid_json", _sentence(str(error)) if _is_utf8(raw) else _NOT_UTF8) from None
-    return validate(obj, vocabulary)
 
 
 def _is_utf8(raw: bytes) -> bool:

@@ -18,6 +18,7 @@ WIDTH = "100"
 COMMANDS = (
     "demo", "ingest", "lines", "explain", "events", "alerts", "adjustments", "board", "export", "close", "verify", "sample",
     "dead-letters list", "dead-letters retry", "rules list", "rules show", "rules check",
+    "topics create", "topics check",
 )  # fmt: skip
 
 
