@@ -27,12 +27,9 @@ async def administering(brokers: str, **options: Any) -> AsyncIterator[AIOKafkaA
 
     Raises BrokerError where none answers or one refuses.
     """
+    client = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=TIMEOUT, client_id="caremonth-topics", **options)
     try:
-        client = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=TIMEOUT, client_id="caremonth-topics", **options)
-    except ValueError:
-        raise BrokerError("the brokers are not written as host:port, several with commas between; correct --brokers") from None
-    try:
-        await client.start()
+        await _start(client)
         yield client
     except (KafkaConnectionError, TimeoutError):
         raise BrokerError(f"no broker answers at {brokers}; start one, or name another with --brokers") from None
@@ -40,6 +37,13 @@ async def administering(brokers: str, **options: Any) -> AsyncIterator[AIOKafkaA
         raise BrokerError(f"the broker refused: {type(error).__name__}; see the broker's log") from None
     finally:
         await client.close()
+
+
+async def _start(client: AIOKafkaAdminClient) -> None:
+    try:
+        await client.start()
+    except ValueError:
+        raise BrokerError("the brokers are not written as host:port, several with commas between; correct --brokers") from None
 
 
 async def replicas(client: AIOKafkaAdminClient, wanted: int) -> int:
