@@ -121,9 +121,9 @@ async def _create(brokers: str, partitions: int | None, replication: int | None,
 
     async with administering(brokers) as client:
         layout = await _layout(client, partitions, replication, prefix)
-        created = await create(client, layout)
-        found = await describe(client, layout.names())
-    return _Report(created, mismatches(layout, found))
+        there = await describe(client, layout.names())
+        created = await create(client, layout, there)
+    return _Report([*created], mismatches(layout, there | created))
 
 
 async def _check(brokers: str, partitions: int | None, replication: int | None, prefix: str) -> list[str]:

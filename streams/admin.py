@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -78,21 +78,20 @@ async def _settings(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, 
     return found
 
 
-async def create(client: AIOKafkaAdminClient, layout: Layout) -> list[str]:
-    """Create those topics of the layout that are missing; returns them. One that another process creates meanwhile is left as it is.
+async def create(client: AIOKafkaAdminClient, layout: Layout, there: Mapping[str, Found]) -> dict[str, Found]:
+    """Create those topics of the layout that are not `there`; returns them. One that another process creates meanwhile is left as it is.
 
     Without a number of partitions they get that of the topics that are there.
     """
-    found = await describe(client, layout.names())
-    partitions = usual_partitions(layout, found)
-    new = [NewTopic(name, partitions, layout.replication, topic_configs=layout.settings()) for name in missing(layout, found)]
+    one = Found(usual_partitions(layout, there), layout.replication, layout.settings())
+    new = [NewTopic(name, one.partitions, one.replication, topic_configs=dict(one.settings)) for name in missing(layout, there)]
     if not new:
-        return []
+        return {}
     answer: Any = await client.create_topics(new)
     for _name, code, *_ in answer.topic_errors:
         if code != _EXISTS:
             _raise_for(code)
-    return [name for name, code, *_ in answer.topic_errors if not code]
+    return {name: one for name, code, *_ in answer.topic_errors if not code}
 
 
 def _raise_for(code: int) -> None:
