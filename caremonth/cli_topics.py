@@ -123,7 +123,8 @@ async def _create(brokers: str, partitions: int | None, replication: int | None,
         layout = await _layout(client, partitions, replication, prefix)
         there = await describe(client, layout.names())
         created = await create(client, layout, there)
-    return _Report([*created], mismatches(layout, there | created))
+        seen = await describe(client, layout.names())
+    return _Report([*created], mismatches(layout, created | seen))
 
 
 async def _check(brokers: str, partitions: int | None, replication: int | None, prefix: str) -> list[str]:

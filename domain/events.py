@@ -16,6 +16,7 @@ from domain.envelope import Envelope, Event, read_envelope
 from domain.event_checks import CHECKS, Check
 from domain.event_errors import Invalid, refusal
 from domain.event_types import EVENT_TYPES, Fact
+from domain.upcasting import UPCASTS, Upcasts
 from domain.vocabulary import Vocabulary
 
 __all__ = ["EVENT_TYPES", "Event", "Invalid", "digest", "validate"]
@@ -44,18 +45,21 @@ def _describe(model: type[Fact]) -> _Type:
 _TYPES: Final[Mapping[str, _Type]] = {name: _describe(model) for name, model in EVENT_TYPES.items()}
 
 
-def validate(obj: object, vocabulary: Vocabulary) -> Event:
-    """The event in a parsed JSON value; raises `Invalid` for the first rule it breaks.
+def validate(obj: object, vocabulary: Vocabulary, upcasts: Upcasts = UPCASTS) -> Event:
+    """The event in a parsed JSON value, in the present version of its type; raises `Invalid` for the first rule it breaks.
 
     Looked at in turn: `invalid_json` (no object), `invalid_envelope`, `unknown_type`, `invalid_data`, `in_future`.
     """
     if not isinstance(obj, dict):
         raise Invalid("invalid_json", "The text is JSON but not one object; write one event a line, never an array.")
-    envelope = read_envelope(obj)
+    envelope, data = read_envelope(obj), obj.get("data")
     kind = _TYPES.get(envelope["type"])
     if kind is None:
+        envelope["type"], data = upcasts.present(envelope["type"], data)
+        kind = _TYPES.get(envelope["type"])
+    if kind is None:
         raise _unknown_type(envelope["type"])
-    event = _event(envelope, _data(obj.get("data"), kind))
+    event = _event(envelope, _data(data, kind))
     if kind.check:
         event = kind.check(event, event.data, vocabulary)
     _check_recorded(event, kind.moments)

@@ -7,6 +7,7 @@ from jiter import from_json
 
 from domain.events import Event, Invalid, validate
 from domain.identifiers import shown
+from domain.upcasting import UPCASTS, Upcasts
 from domain.vocabulary import Vocabulary
 
 LARGEST: Final = 1_048_576
@@ -29,12 +30,12 @@ _FAULTS: Final = (
 _NOT_UTF8: Final = "The event is not UTF-8; convert the text to UTF-8."
 
 
-def decode(raw: bytes, vocabulary: Vocabulary) -> Event:
-    """The event in `raw`; raises `Invalid` and nothing else, whatever the bytes are.
+def decode(raw: bytes, vocabulary: Vocabulary, upcasts: Upcasts = UPCASTS) -> Event:
+    """The event in `raw`, in the present version of its type; raises `Invalid` and nothing else, whatever the bytes are.
 
     Reasons beside those of `validate`: those of `parse`.
     """
-    return validate(parse(raw), vocabulary)
+    return validate(parse(raw), vocabulary, upcasts)
 
 
 def parse(raw: bytes) -> Any:

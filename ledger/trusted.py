@@ -11,6 +11,7 @@ import orjson
 from domain.envelope import Event
 from domain.event_types import EVENT_TYPES
 from domain.instants import parse_day, parse_instant
+from domain.upcasting import UPCASTS, Upcasts
 
 ENROLLED: Final = "care.enrollment.started.v1"
 DEFAULT_TRACK: Final = "staff"
@@ -27,12 +28,14 @@ def _forms(model: Any) -> tuple[Mapping[str, None], tuple[str, ...], tuple[str, 
 _FORMS: Final = {name: _forms(model) for name, model in EVENT_TYPES.items()}
 
 
-def reread(raw: bytes, tracked: Container[str]) -> Event:
+def reread(raw: bytes, tracked: Container[str], upcasts: Upcasts = UPCASTS) -> Event:
     """The event of stored bytes, without validating it anew; `tracked` are the programs whose enrolments have a track."""
     obj = orjson.loads(raw)
-    kind = obj["type"]
+    kind, written = obj["type"], obj["data"]
+    if kind not in _FORMS:
+        kind, written = upcasts.present(kind, written)
     absent, instants, days = _FORMS[kind]
-    data: dict[str, Any] = {**absent, **obj["data"]}
+    data: dict[str, Any] = {**absent, **written}
     for name in instants:
         if data[name] is not None:
             data[name] = parse_instant(data[name])
