@@ -37,7 +37,7 @@ def allocate(history: History, month: str, registry: Registry, rulebook: Ruleboo
 class _Allocation:
     """Seconds are taken by the first entry that claims them: all of `[since, until)`, none after it, before it those of `active`."""
 
-    __slots__ = ("active", "billed", "conflicts", "contexts", "first", "history", "last", "month", "near", "registry", "rules", "since", "until")
+    __slots__ = ("active", "billed", "conflicts", "contexts", "first", "history", "last", "month", "near", "registry", "since", "until")
 
     def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
@@ -45,7 +45,6 @@ class _Allocation:
         self.registry = registry
         first, after = month_days(month)
         self.first, self.last = first - MARGIN, after + MARGIN
-        self.rules = rulebook.at(first)
         self.contexts = Contexts(history, month, registry, rulebook)
         self.near = self._near_visits()
         self.billed = _by_performer((v.practitioner, v.start, v.end) for v in self.near if v.em_billed) if self.near else {}
@@ -89,7 +88,7 @@ class _Allocation:
 
     def _visit_time(self) -> Iterator[Entry]:
         """First visits that count as time of a program themselves."""
-        for program in self.rules.programs.values():
+        for program in self.contexts.rules.programs.values():
             rule = program.visit
             if rule is None or not rule.is_time:
                 continue
@@ -111,7 +110,7 @@ class _Allocation:
         sure = person.role in rules.roles and not rules.direct_roles and not rules.employments
         if context.tally is None or not sure or (rules.personal and performer != practitioner):
             return closed
-        stops = [span for _, spans in context.blocks for span in spans]
+        stops = [block[1:] for block in context.blocks]
         stops += [*self.billed.get(performer, ()), *self.conflicts.get(performer, ())]
         return context.low, context.high, stops, context.tally.counted, context.zone, context
 
@@ -153,12 +152,10 @@ class _Allocation:
 
     def _unblocked(self, entry: Entry, piece: Span, context: Context) -> list[Span]:
         pieces = [piece]
-        for reason, spans in (
-            *context.blocks,
-            (BILLED_VISIT, self.billed.get(entry.performer, ())),
-            (DOUBLE_BOOKED, self.conflicts.get(entry.performer, ())),
-        ):
-            pieces, removed = carve(pieces, spans)
+        billed = [(BILLED_VISIT, *span) for span in self.billed.get(entry.performer, ())]
+        booked = [(DOUBLE_BOOKED, *span) for span in self.conflicts.get(entry.performer, ())]
+        for reason, start, end in (*context.blocks, *billed, *booked):
+            pieces, removed = carve(pieces, [(start, end)])
             _exclude(context, entry, removed, reason)
         return pieces
 
