@@ -152,7 +152,7 @@ def _missing(program: Row) -> Iterator[Branch]:
 def _counted(decided: ProgramDecision) -> Iterator[Branch]:
     pieces = decided.tally.counted
     if pieces:
-        rows = _rows((piece.start, piece.end, piece.entry, piece.zone.name) for piece in pieces)
+        rows = _rows((start, end, entry, zone.name) for start, end, entry, zone in pieces)
         yield Branch(f"Counted: {clock(decided.tally.total)}", "green", tuple(rows))
 
 

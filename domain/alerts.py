@@ -93,7 +93,7 @@ def _near(month: PatientMonth, program: ProgramDecision, scope: Scope, state: St
     ahead = program.next
     if ahead is None or ahead.seconds > NEAR_SECONDS or not program.tally.counted:
         return None
-    site = program.tally.counted[-1].entry.site
+    site = program.tally.counted[-1][2].site
     settled = any(line.status in (HELD, EXCLUDED) for line in program.lines)
     if settled or scope.covers(site) or any(line.code == ahead.code for line in program.lines):
         return None

@@ -8,7 +8,7 @@ look-ups. The others are cut into pieces on which the reasons are asked one afte
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from domain.calendar import DAY, EPOCH_DAY, UTC, Zone, month_days, zone
 from domain.context import Context, Contexts
@@ -24,15 +24,9 @@ MARGIN: Final = 3
 """Days around a month within which time that may fall into it in any zone lies whole."""
 
 
-class Lane(NamedTuple):
-    """Time of one program, practitioner, site and performer: whatever lies within `[low, high)` and meets none of `stops` counts."""
-
-    low: int
-    high: int
-    stops: list[Span]
-    counted: list[Counted]
-    zone: Zone
-    context: Context
+Lane = tuple[int, int, list[Span], list[Counted], Zone, Context]
+"""Time of one program, practitioner, performer and site: what lies within `[low, high)` and meets none of the stops counts, unless
+its seconds are taken; `counted` is the tally's own list. A bare tuple, since it is taken apart once for each entry."""
 
 
 def allocate(history: History, month: str, registry: Registry, rulebook: Rulebook) -> list[Tally]:
@@ -41,26 +35,14 @@ def allocate(history: History, month: str, registry: Registry, rulebook: Ruleboo
 
 
 class _Allocation:
-    __slots__ = (
-        "active",
-        "billed",
-        "conflicts",
-        "contexts",
-        "first",
-        "history",
-        "last",
-        "month",
-        "near",
-        "registry",
-        "rulebook",
-        "taken_until",
-    )
+    """Seconds are taken by the first entry that claims them: all of `[since, until)`, none after it, before it those of `active`."""
+
+    __slots__ = ("active", "billed", "conflicts", "contexts", "first", "history", "last", "month", "near", "registry", "since", "until")
 
     def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
         self.month = month
         self.registry = registry
-        self.rulebook = rulebook
         first, after = month_days(month)
         self.first, self.last = first - MARGIN, after + MARGIN
         self.contexts = Contexts(history, month, registry, rulebook)
@@ -68,11 +50,10 @@ class _Allocation:
         self.billed = _by_performer((v.practitioner, v.start, v.end) for v in self.near if v.em_billed) if self.near else {}
         self.conflicts = _by_performer(conflict[:3] for conflict in history.conflicts) if history.conflicts else {}
         self.active: list[Span] = []
-        self.taken_until = BEFORE
+        self.since = self.until = BEFORE
 
     def run(self) -> list[Tally]:
         lanes: dict[tuple[str, str, str, str], Lane] = {}
-        count = tuple.__new__
         for entry in self._entries():
             start, _, _, end, program, practitioner, performer, site, source, _, _, dead = entry
             lane = lanes.get(key := (program, practitioner, performer, site))
@@ -81,19 +62,21 @@ class _Allocation:
             low, high, stops, counted, local, context = lane
             if start < low or end > high or dead or source == "inferred" or (stops and _meets(stops, start, end)):
                 self._piecewise(entry)
-            elif start >= self.taken_until:
-                self.taken_until = end
-                self.active = [(start, end)]
-                counted.append(count(Counted, (start, end, entry, local)))
+            elif start >= self.until:
+                self.since, self.until = start, end
+                counted.append((start, end, entry, local))
+            elif start >= self.since:
+                self._follow(entry, counted, context)
             else:
                 self._claim(entry, [(start, end)], context)
         return self._finished()
 
     def _finished(self) -> list[Tally]:
-        found = [tally for tally in self.contexts.tallies.values() if tally.counted or tally.excluded]
+        tallies = self.contexts.tallies
+        found = [tally for key in sorted(tallies) if (tally := tallies[key]).counted or tally.excluded]
         for tally in found:
             tally.finish()
-        return sorted(found, key=lambda tally: (tally.program, tally.practitioner))
+        return found
 
     def _entries(self) -> list[Entry]:
         """All time in the order in which it wins an overlap: earliest start, earliest recording, smallest identity."""
@@ -105,7 +88,7 @@ class _Allocation:
 
     def _visit_time(self) -> Iterator[Entry]:
         """First visits that count as time of a program themselves."""
-        for program in self.rulebook.at(month_days(self.month)[0]).programs.values():
+        for program in self.contexts.rules.programs.values():
             rule = program.visit
             if rule is None or not rule.is_time:
                 continue
@@ -120,16 +103,16 @@ class _Allocation:
         place = versions.during(self.first, self.last) if versions else None
         person = people.during(self.first, self.last) if people else None
         context = self.contexts.get(program, practitioner, zone(place.zone) if place else UTC, self.month)
-        closed = Lane(AFTER, BEFORE, [], [], context.zone, context)
+        closed: Lane = (AFTER, BEFORE, [], [], context.zone, context)
         if place is None or person is None:
             return closed
         rules = context.rules
         sure = person.role in rules.roles and not rules.direct_roles and not rules.employments
         if context.tally is None or not sure or (rules.personal and performer != practitioner):
             return closed
-        stops = [span for _, spans in context.blocks for span in spans]
+        stops = [block[1:] for block in context.blocks]
         stops += [*self.billed.get(performer, ()), *self.conflicts.get(performer, ())]
-        return Lane(context.low, context.high, stops, context.tally.counted, context.zone, context)
+        return context.low, context.high, stops, context.tally.counted, context.zone, context
 
     def _piecewise(self, entry: Entry) -> None:
         for start, end, local in self._placed(entry):
@@ -169,25 +152,36 @@ class _Allocation:
 
     def _unblocked(self, entry: Entry, piece: Span, context: Context) -> list[Span]:
         pieces = [piece]
-        for reason, spans in (
-            *context.blocks,
-            (BILLED_VISIT, self.billed.get(entry.performer, ())),
-            (DOUBLE_BOOKED, self.conflicts.get(entry.performer, ())),
-        ):
-            pieces, removed = carve(pieces, spans)
+        billed = [(BILLED_VISIT, *span) for span in self.billed.get(entry.performer, ())]
+        booked = [(DOUBLE_BOOKED, *span) for span in self.conflicts.get(entry.performer, ())]
+        for reason, start, end in (*context.blocks, *billed, *booked):
+            pieces, removed = carve(pieces, [(start, end)])
             _exclude(context, entry, removed, reason)
         return pieces
 
+    def _follow(self, entry: Entry, counted: list[Counted], context: Context) -> None:
+        """Time of an open lane that begins in `[since, until)`: only what goes on after it counts."""
+        start, end, until = entry.start, entry.end, self.until
+        _exclude(context, entry, [(start, min(end, until))], OVERLAP)
+        if end > until:
+            if counted and counted[-1][2].start == start and context.tally is not None:
+                context.tally.cut = True
+            counted.append((until, end, entry, context.zone))
+            self.until = end
+
     def _claim(self, entry: Entry, pieces: list[Span], context: Context) -> None:
+        if self.since < self.until:
+            self.active.append((self.since, self.until))
         self.active = [span for span in self.active if span[1] > entry.start]
         free, taken = carve(pieces, self.active)
         _exclude(context, entry, taken, OVERLAP)
         self.active += free
         for start, end in free:
-            self.taken_until = max(self.taken_until, end)
+            self.until = max(self.until, end)
             if context.tally is not None:
                 context.tally.cut = True
-                context.tally.counted.append(Counted(start, end, entry, context.zone))
+                context.tally.counted.append((start, end, entry, context.zone))
+        self.since = self.until
 
 
 def _as_entry(visit: Visit, program: str) -> Entry:
@@ -205,7 +199,10 @@ def _by_performer(spans: Iterable[tuple[str, int, int]]) -> dict[str, list[Span]
 
 
 def _meets(stops: list[Span], start: int, end: int) -> bool:
-    return any(low < end and start < high for low, high in stops)
+    for low, high in stops:
+        if low < end and start < high:
+            return True
+    return False
 
 
 def _months(start: int, end: int, local: Zone) -> Iterator[tuple[int, int, str]]:

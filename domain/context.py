@@ -7,7 +7,6 @@ from typing import NamedTuple
 from domain.calendar import Zone, month_days
 from domain.facts import History, Registry
 from domain.rulebook import Program, Rulebook, Track
-from domain.spans import clip
 from domain.standing import Block, blocks, track_of
 from domain.tally import Tally
 
@@ -26,13 +25,14 @@ class Context(NamedTuple):
 class Contexts:
     """The contexts of one patient-month, each made once."""
 
-    __slots__ = ("found", "history", "month", "registry", "rulebook", "tallies", "tracks")
+    __slots__ = ("found", "history", "month", "registry", "rulebook", "rules", "tallies", "tracks")
 
     def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
         self.month = month
         self.registry = registry
         self.rulebook = rulebook
+        self.rules = rulebook.at(month_days(month)[0])
         self.found: dict[tuple[str, str, str, str], Context] = {}
         self.tracks: dict[tuple[str, str, str], str | None] = {}
         self.tallies: dict[tuple[str, str], Tally] = {}
@@ -46,14 +46,11 @@ class Contexts:
         return context
 
     def _make(self, name: str, practitioner: str, local: Zone, month: str) -> Context:
-        program = self.rulebook.at(month_days(month)[0]).programs[name]
+        rules = self.rules if month == self.month else self.rulebook.at(month_days(month)[0])
+        program = rules.programs[name]
         track = self._track(program, practitioner, month)
         low, high = local.month_bounds(month)
-        found = [
-            (reason, clipped)
-            for reason, spans in blocks(self.history, program, practitioner, local, self.registry)
-            if (clipped := clip(spans, low, high))
-        ]
+        found = blocks(self.history, program, practitioner, local, month, self.registry)
         tally = self._tally(name, practitioner, track) if month == self.month else None
         return Context(local, low, high, program.tracks[track], found, tally)
 

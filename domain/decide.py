@@ -6,15 +6,16 @@ different set, and the answer is found anew.
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import NamedTuple
 
 from domain.allocation import allocate
 from domain.calendar import month_days
 from domain.devices import codes_not_in_force, device_lines, owners
-from domain.exclusions import Side, exclude
+from domain.exclusions import Side, conflict, exclude
 from domain.facts import History, Registry
 from domain.lines import Line, Next, device_line, next_code, provisional_day, reach, time_lines, unmet
-from domain.rulebook import Program, Rulebook, Track
+from domain.rulebook import DayRules, Program, Rulebook, Track
 from domain.tally import Tally
 
 
@@ -53,7 +54,7 @@ def decide(history: History, month: str, registry: Registry, rulebook: Rulebook)
     ]
     if history.set_ups:
         drafts = _with_devices(drafts, history, month, registry, rulebook)
-    return Decision(month, tuple(_settle(drafts, rulebook, month)))
+    return Decision(month, tuple(_settle(drafts, rules)))
 
 
 def _draft(tally: Tally, program: Program, history: History, month: str, registry: Registry, rulebook: Rulebook) -> ProgramDecision:
@@ -89,11 +90,10 @@ def _with_devices(
     return [by_side[key] for key in sorted(by_side)]
 
 
-def _settle(drafts: list[ProgramDecision], rulebook: Rulebook, month: str) -> list[ProgramDecision]:
+def _settle(drafts: list[ProgramDecision], rules: DayRules) -> list[ProgramDecision]:
     with_lines = [d for d in drafts if d.lines]
-    if len(with_lines) < 2:
+    if not any(conflict(one[:2], other[:2], rules) for one, other in combinations(with_lines, 2)):
         return drafts
-    rules = rulebook.at(month_days(month)[0])
     sides = [Side(_crossed(d, rules.programs[d.program].tracks[d.track]), d.program, d.practitioner, list(d.lines)) for d in with_lines]
     lines = exclude(sides, rules)
     return [d._replace(lines=tuple(lines[d.program, d.practitioner])) if d.lines else d for d in drafts]

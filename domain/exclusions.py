@@ -22,7 +22,7 @@ def exclude(sides: list[Side], rules: DayRules) -> dict[tuple[str, str], list[Li
     standing: list[Side] = []
     result: dict[tuple[str, str], list[Line]] = {}
     for side in sorted(sides, key=lambda s: s[:3]):
-        winner = next((won for won in standing if conflict(won, side, rules)), None)
+        winner = next((won for won in standing if conflict(won[1:3], side[1:3], rules)), None)
         lines = side.lines if winner is None else _lose(side.lines, _first_payable(winner.lines))
         if winner is None and any(line.status in PAYABLE for line in lines):
             standing.append(side)
@@ -30,13 +30,15 @@ def exclude(sides: list[Side], rules: DayRules) -> dict[tuple[str, str], list[Li
     return result
 
 
-def conflict(one: Side, other: Side, rules: DayRules) -> bool:
-    """Whether two sides of a patient-month are not paid together."""
-    same_practitioner = one.practitioner == other.practitioner
-    if one.program == other.program:
-        return rules.programs[one.program].one_practitioner and not same_practitioner
-    pair = {one.program, other.program}
-    return any({x.first, x.second} == pair and (same_practitioner or not x.same_practitioner) for x in rules.exclusions)
+def conflict(one: tuple[str, str], other: tuple[str, str], rules: DayRules) -> bool:
+    """Whether two sides, each a program and practitioner, are not paid together."""
+    (program, practitioner), (rival, another) = one, other
+    if program == rival:
+        return rules.programs[program].one_practitioner and practitioner != another
+    for first, second, same_practitioner, _ in rules.exclusions:
+        if (program == first and rival == second) or (program == second and rival == first):
+            return practitioner == another or not same_practitioner
+    return False
 
 
 def _lose(lines: list[Line], winner: Key) -> list[Line]:

@@ -65,9 +65,9 @@ def _lines(listed: Sequence[Row], program: str, practitioner: str) -> list[Row]:
 
 def _counted(pieces: Iterable[Counted]) -> list[Row]:
     seconds: dict[tuple[int, str], int] = {}
-    for piece in pieces:
-        key = piece.entry.start, piece.entry.identity
-        seconds[key] = seconds.get(key, 0) + piece.end - piece.start
+    for start, end, entry, _ in pieces:
+        key = entry.start, entry.identity
+        seconds[key] = seconds.get(key, 0) + end - start
     return [{"event": identity.replace("\t", "|"), "seconds": n} for (_, identity), n in sorted(seconds.items())]
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from domain.calendar import Zone, add_months
 from domain.devices import DeviceLine
-from domain.facts import History, Registry
+from domain.facts import Entry, History, Registry
 from domain.rulebook import Requirement, Rulebook, TimeCode, Track
 from domain.tally import Counted, Tally
 
@@ -65,18 +65,18 @@ class Reached(NamedTuple):
 
     crossed: int
     day: int
-    at: Counted
+    entry: Entry
+    zone: Zone
 
 
 def reach(counted: list[Counted], threshold: int) -> Reached:
     """The second by which `threshold` seconds are counted, in order of time; the caller knows that there are as many."""
     missing = threshold
-    for piece in counted:
-        length = piece.end - piece.start
-        if length >= missing:
-            crossed = piece.start + missing
-            return Reached(crossed, piece.zone.day(crossed - 1), piece)
-        missing -= length
+    for start, end, entry, zone in counted:
+        if end - start >= missing:
+            crossed = start + missing
+            return Reached(crossed, zone.day(crossed - 1), entry, zone)
+        missing -= end - start
     raise ValueError(f"the counted seconds end {missing} s before the threshold of {threshold} s; the total disagrees with its pieces")
 
 
@@ -119,7 +119,7 @@ def _met(requirement: Requirement, history: History, tally: Tally, month: str, z
         end = zone.month_bounds(month)[1]
         return any(p.at < end and p.program == tally.program and p.practitioner == tally.practitioner for p in history.plans)
     if requirement.name == "interactive_contact":
-        return any(piece.entry.interactive for piece in tally.counted)
+        return any(entry.interactive for _, _, entry, _ in tally.counted)
     return _level(history, tally.practitioner, month) in requirement.levels
 
 
@@ -140,11 +140,11 @@ def _level(history: History, practitioner: str, month: str) -> str | None:
     return min(found, key=lambda c: (-c.time, c.identity)).level if found else None
 
 
-def amount_of(code: str, day: int, site: str, registry: Registry, rulebook: Rulebook, fallback: int) -> int | None:
-    """The price of one unit in US cents at the site's place of service on the date of service."""
+def place_of_service(site: str, day: int, registry: Registry) -> str | None:
+    """The site's place of service on a date, or where it was registered from the next date on, on that; None while unknown."""
     versions = registry.sites.get(site)
-    version = (versions.on(day) or versions.on(fallback)) if versions else None
-    return rulebook.cents(code, day, version.pos if version else None)
+    version = (versions.on(day) or versions.on(day + 1)) if versions else None
+    return version.pos if version else None
 
 
 def time_lines(tally: Tally, track: Track, history: History, month: str, registry: Registry, rulebook: Rulebook) -> list[Line]:
@@ -152,20 +152,19 @@ def time_lines(tally: Tally, track: Track, history: History, month: str, registr
     base = base_of(track, tally.total)
     if base is None:
         return []
-    reached = reach(tally.counted, base.seconds)
-    day, site = reached.day, reached.at.entry.site
-    missing = unmet(history, track, tally, month, reached.at.zone, day)
+    crossed, day, entry, zone = reach(tally.counted, base.seconds)
+    missing = unmet(history, track, tally, month, zone, day)
     status = HELD if missing else AWAITING_CLOSE if base.awaits_close else READY
-    evidence = tally.evidence()
+    evidence, pos = tally.evidence(), place_of_service(entry.site, day, registry)
     units: list[tuple[TimeCode, int, str | None]] = [(base, 1, None)]
     addon = track.addons.get(base.code)
     if addon is not None and tally.total >= base.seconds + addon.seconds:
         units.append((addon, (tally.total - base.seconds) // addon.seconds, base.code))
     return [
         Line(
-            tally.program, tally.practitioner, code.code, None, site, payable := earned if code.cap is None else min(earned, code.cap),
+            tally.program, tally.practitioner, code.code, None, entry.site, payable := earned if code.cap is None else min(earned, code.cap),
             earned - payable, status, missing, day, tally.total, None, None,
-            amount_of(code.code, day, site, registry, rulebook, day + 1), evidence, of, reached.crossed,
+            rulebook.cents(code.code, day, pos), evidence, of, crossed,
         )
         for code, earned, of in units
     ]  # fmt: skip
@@ -173,7 +172,7 @@ def time_lines(tally: Tally, track: Track, history: History, month: str, registr
 
 def device_line(found: DeviceLine, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> Line:
     """A device or set-up line: one unit, awaiting the month's close where its window must end first."""
-    cents = amount_of(found.code, found.day, found.site, registry, rulebook, found.day + 1)
+    cents = rulebook.cents(found.code, found.day, place_of_service(found.site, found.day, registry))
     status = AWAITING_CLOSE if found.awaits_close else READY
     return Line(
         program, practitioner, found.code, found.window_start, found.site, 1, 0, status, (), found.day, None, found.days,
@@ -183,5 +182,5 @@ def device_line(found: DeviceLine, program: str, practitioner: str, registry: Re
 
 def provisional_day(tally: Tally) -> tuple[Zone, int]:
     """Zone and date on which requirements are judged before a threshold is filled: those of the last counted second."""
-    last = tally.counted[-1]
-    return last.zone, last.zone.day(last.end - 1)
+    _, end, _, zone = tally.counted[-1]
+    return zone, zone.day(end - 1)

@@ -41,7 +41,7 @@ def _program(program: ProgramDecision, lines: list[Row]) -> Row:
         "site_id": site,
         "zone": zone,
         "counted_seconds": program.tally.total,
-        "counted_until": utc_text(max(piece.end for piece in counted)) if counted else None,
+        "counted_until": utc_text(max(end for _, end, _, _ in counted)) if counted else None,
         "excluded_seconds": excluded,
         "excluded_until": {reason: utc_text(end) for reason, end in until.items()},
         "next": {"code": program.next.code, "seconds_needed": program.next.seconds} if program.next else None,
@@ -66,8 +66,8 @@ def _place(program: ProgramDecision) -> tuple[Any, Any]:
     """
     tally = program.tally
     if tally.counted:
-        last = tally.counted[-1]
-        return _line_site(program.lines) or last.entry.site, last.zone.name
+        _, _, last, zone = tally.counted[-1]
+        return _line_site(program.lines) or last.site, zone.name
     if program.lines:
         return program.lines[0].site, None
     return (tally.excluded[-1].entry.site if tally.excluded else None), None

@@ -1,23 +1,22 @@
 """When time of one program and practitioner may count at all: consent, first visit, enrolment, stays, death.
 
-Everything here is told as blocks: for each reason of docs/contract.md §3.4 that depends on the calendar alone, the spans
-of seconds it takes away, in the order in which reasons are reported.
+Everything here is told as blocks: a reason of docs/contract.md §3.4 that depends on the calendar alone and a span of seconds
+it takes away, in the order in which reasons are reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from domain.calendar import UTC, Zone, add_months, zone
+from domain.calendar import DAY, EPOCH_DAY, UTC, Zone, add_months, month_days, zone
 from domain.facts import History, Registry, SetUp, Visit
 from domain.rulebook import Program
 from domain.rulebook import Visit as VisitRule
 from domain.spans import AFTER, BEFORE, Span
 from domain.tally import AFTER_DEATH, AFTER_ENROLLMENT, AFTER_REVOCATION, BEFORE_CONSENT, BEFORE_VISIT, FACILITY_STAY
 
-Block = tuple[str, list[Span]]
+Block = tuple[str, int, int]
 
 
 class Run(NamedTuple):
@@ -35,11 +34,16 @@ def site_zone(registry: Registry, site: str, instant: int) -> Zone | None:
     return zone(version.zone) if version else None
 
 
+def _local(registry: Registry, site: str, instant: int) -> Zone:
+    return site_zone(registry, site, instant) or UTC
+
+
 def first_visit(visits: Iterable[Visit], rule: VisitRule, practitioner: str, earliest: int, registry: Registry) -> Visit | None:
     """The qualifying visit that started first, on or after the date `earliest` at its own site (ordinal; 0 = any)."""
     found = [v for v in visits if v.practitioner == practitioner and v.kind in rule.kinds and _qualifies(v, rule)]
-    if earliest and found:
-        found = [v for v in found if (site_zone(registry, v.site, v.start) or UTC).day(v.start) >= earliest]
+    if earliest:
+        anywhere = (earliest + 1 - EPOCH_DAY) * DAY  # by then the date has begun in every zone
+        found = [v for v in found if v.start >= anywhere or _local(registry, v.site, v.start).day(v.start) >= earliest]
     if len(found) > 1:
         return min(found, key=lambda v: (v.start, -v.time, v.identity))
     return found[0] if found else None
@@ -54,16 +58,15 @@ def _qualifies(visit: Visit, rule: VisitRule) -> bool:
 
 
 def consent_runs(history: History, program: Program, practitioner: str, local: Zone, visit: Visit | None) -> list[Run]:
-    """The runs of consent for a program and practitioner, oldest first (docs/contract.md §3.7)."""
+    """The runs of consent for a program and practitioner, oldest first (docs/contract.md §3.7); one given in `visit` counts from its start."""
     name = program.name
-    changes = [(c.at, c.given) for c in history.consents if c.program == name and c.practitioner == practitioner]
-    changes.sort()
+    changes = sorted([(c.at, c.given) for c in history.consents if c.program == name and c.practitioner == practitioner])
     runs: list[Run] = []
     begun: int | None = None
     start = effective = BEFORE
     for at, given in changes:
         if given and begun is None:
-            begun, start = at, max(_counted_from(at, program, visit), effective)
+            begun, start = at, max(_counted_from(at, visit) if visit else at, effective)
         elif not given and begun is not None:
             effective = max(local.month_bounds(local.month(at))[1] if program.consent_ends == "month_end" else at, start)
             runs.append(Run(start, effective, begun))
@@ -71,33 +74,33 @@ def consent_runs(history: History, program: Program, practitioner: str, local: Z
     return runs if begun is None else [*runs, Run(start, AFTER, begun)]
 
 
-def _counted_from(at: int, program: Program, visit: Visit | None) -> int:
-    inside = program.consent_in_visit and visit is not None and visit.start <= at < visit.end
-    return visit.start if inside and visit is not None else at
+def _counted_from(at: int, visit: Visit) -> int:
+    return visit.start if visit.start <= at < visit.end else at
 
 
 def consent_blocks(runs: list[Run]) -> list[Block]:
     """Seconds before the first consent, and between a revocation and the next consent."""
-    revoked = [(run.end, later.start) for run, later in pairwise(runs)]
-    if runs and runs[-1].end != AFTER:
-        revoked.append((runs[-1].end, AFTER))
-    return [(BEFORE_CONSENT, [(BEFORE, runs[0].start if runs else AFTER)]), (AFTER_REVOCATION, revoked)]
+    found = [(BEFORE_CONSENT, BEFORE, runs[0].start if runs else AFTER)]
+    for at, run in enumerate(runs, 1):
+        if run.end != AFTER:
+            found.append((AFTER_REVOCATION, run.end, runs[at].start if at < len(runs) else AFTER))
+    return found
 
 
-def visit_block(history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry) -> Block:
+def visit_blocks(
+    history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry
+) -> Iterator[Block]:
     """Seconds before the visit that must come first; with a reach-back, asked for each run of consents anew."""
-    spans: list[Span] = []
-    for run in runs:
-        earliest = add_months(local.day(run.begun), -rule.within_months) if rule.within_months else 0
+    for start, end, begun in runs:
+        earliest = add_months(local.day(begun), -rule.within_months) if rule.within_months else 0
         visit = first_visit(history.visits, rule, practitioner, earliest, registry)
         gate = AFTER if visit is None else visit.start if rule.counts_from == "start" else visit.end
-        spans.append((run.start, min(gate, run.end)))
-    return BEFORE_VISIT, spans
+        yield BEFORE_VISIT, start, min(gate, end)
 
 
 def enrollment_ends(history: History, program: str, practitioner: str) -> list[Span]:
     """Spans from each end of an enrolment to the next start."""
-    changes = sorted((e.at, e.started) for e in history.enrollments if e.program == program and e.practitioner == practitioner)
+    changes = sorted([(e.at, e.started) for e in history.enrollments if e.program == program and e.practitioner == practitioner])
     spans: list[Span] = []
     ended: int | None = None
     for at, started in changes:
@@ -119,38 +122,41 @@ def death_spans(history: History) -> list[Span]:
     return [(max(d.at for d in history.deaths), AFTER)] if history.deaths else []
 
 
-def blocks(history: History, program: Program, practitioner: str, local: Zone, registry: Registry) -> list[Block]:
-    """All calendar reasons of a program and practitioner, in the order of docs/contract.md §3.4."""
+def blocks(history: History, program: Program, practitioner: str, local: Zone, month: str, registry: Registry) -> list[Block]:
+    """What takes seconds of a program and practitioner away in a month, in the order of docs/contract.md §3.4."""
     rule = program.visit
     visit = first_visit(history.visits, rule, practitioner, 0, registry) if rule and program.consent_in_visit else None
     runs = consent_runs(history, program, practitioner, local, visit)
     found = consent_blocks(runs)
     if rule is not None:
-        found.append(visit_block(history, rule, practitioner, runs, local, registry))
+        found += visit_blocks(history, rule, practitioner, runs, local, registry)
     if history.enrollments:
-        found.append((AFTER_ENROLLMENT, enrollment_ends(history, program.name, practitioner)))
+        found += [(AFTER_ENROLLMENT, *span) for span in enrollment_ends(history, program.name, practitioner)]
     if history.stays:
-        found.append((FACILITY_STAY, stay_spans(history, program.stays)))
+        found += [(FACILITY_STAY, *span) for span in stay_spans(history, program.stays)]
     if history.deaths:
-        found.append((AFTER_DEATH, death_spans(history)))
-    return found
+        found += [(AFTER_DEATH, *span) for span in death_spans(history)]
+    low, high = local.month_bounds(month)
+    return [block for block in found if block[1] < high and block[2] > low]
 
 
 def track_of(history: History, program: Program, practitioner: str, month: str, registry: Registry) -> str | None:
     """The declared track: that of the latest enrolment started before the month's end at the enrolment's site."""
+    name, default = program.name, program.default_track
+    if default is None:
+        return None
+    anywhere = (month_days(month)[1] - 1 - EPOCH_DAY) * DAY  # until then the month has ended in no zone
     started = [
         e
         for e in history.enrollments
         if e.started
-        and e.program == program.name
+        and e.program == name
         and e.practitioner == practitioner
-        and e.at < (site_zone(registry, e.site or "", e.at) or UTC).month_bounds(month)[1]
+        and (e.at < anywhere or e.at < _local(registry, e.site or "", e.at).month_bounds(month)[1])
     ]
-    if not started or program.default_track is None:
-        return program.default_track
-    latest = max(e.at for e in started)
-    newest = max(e.time for e in started if e.at == latest)
-    return min((e.identity, e.track) for e in started if e.at == latest and e.time == newest)[1] or program.default_track
+    if len(started) > 1:
+        started.sort(key=lambda e: (-e.at, -e.time, e.identity))
+    return (started[0].track if started else None) or default
 
 
 def known_set_ups(history: History, program: str, registry: Registry) -> list[SetUp]:

@@ -43,13 +43,9 @@ REASONS: Final = (
 """In the order in which they are asked; the first that holds is reported."""
 
 
-class Counted(NamedTuple):
-    """Seconds of an entry that count, with the zone that gives their local date."""
-
-    start: int
-    end: int
-    entry: Entry
-    zone: Zone
+Counted = tuple[int, int, Entry, Zone]
+"""Start and end of seconds that count, their entry, and the zone that gives their local date. A bare tuple: there are as many as
+entries, and each is made and taken apart a few times."""
 
 
 class Excluded(NamedTuple):
@@ -64,7 +60,8 @@ class Excluded(NamedTuple):
 class Tally:
     """The rows of one program and practitioner; `total` is the sum of the counted seconds.
 
-    `cut` says that some entry may count in parts, so that the order of the parts need not be that of the entries.
+    `cut` says that some entry may count in parts, or that two begin at once: what counts then stands in the order in which overlaps
+    are won, which need not be that of time, nor that of evidence.
     """
 
     __slots__ = ("counted", "cut", "excluded", "practitioner", "program", "total", "track")
@@ -81,10 +78,11 @@ class Tally:
     def evidence(self) -> tuple[str, ...]:
         """Identities of the entries that count, by start, then identity."""
         if not self.cut:
-            return tuple([piece[2][2] for piece in self.counted])
-        return tuple([identity for _, identity in sorted({(piece.entry.start, piece.entry.identity) for piece in self.counted})])
+            return tuple([entry[2] for _, _, entry, _ in self.counted])
+        return tuple([identity for _, identity in sorted({(entry.start, entry.identity) for _, _, entry, _ in self.counted})])
 
     def finish(self) -> None:
         """Bring the counted seconds into order of time and add them up."""
-        self.counted.sort()
-        self.total = sum([piece[1] - piece[0] for piece in self.counted])
+        if self.cut:
+            self.counted.sort()
+        self.total = sum([end - start for start, end, _, _ in self.counted])

@@ -55,7 +55,7 @@ MUTANTS = (
     Mutant("stays of the other kinds are taken away", "domain.standing", "if s.kind in kinds]", "if s.kind not in kinds]",
            "a_stay_takes_its_seconds"),
     Mutant("every site has the prices of an office", "domain.lines",
-           "rulebook.cents(code, day, version.pos if version else None)", 'rulebook.cents(code, day, "11")', "the_oracle_agrees"),
+           "return version.pos if version else None", 'return "11"', "the_oracle_agrees"),
     Mutant("a diagnosis counts as often as it is recorded", "domain.lines",
            "        c.icd10\n        for c in history.conditions", "        c.identity\n        for c in history.conditions",
            "two_conditions_are_two_diagnoses"),

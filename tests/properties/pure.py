@@ -119,7 +119,7 @@ def _decide_month(answer: Decided, one: PatientMonth, patient: _Patient, conflic
     if decision.programs:
         answer.trees[one] = explanation(one, decision, rows, rules)
     for program in decision.programs:
-        answer.spans += [Span(one.tenant, one.patient, c.entry.performer, c.start, c.end) for c in program.tally.counted]
+        answer.spans += [Span(one.tenant, one.patient, entry.performer, low, high) for low, high, entry, _ in program.tally.counted]
 
 
 def _order(row: Row) -> tuple[str, ...]:
