@@ -17,8 +17,8 @@ from domain.records import months_of
 from domain.rulebook import Program, Rulebook
 from domain.settlement import Row
 from domain.spans import AFTER, BEFORE, Span, clip
-from domain.standing import Run, blocks, consent_runs, first_visit, site_zone, track_of
-from domain.tally import BEFORE_VISIT, SITE_UNKNOWN, Tally
+from domain.standing import Run, all_blocks, consent_runs, first_visit, site_zone, track_of
+from domain.tally import BEFORE_VISIT, REASONS, SITE_UNKNOWN, Tally
 
 ROSTER: Final = "care.roster.changed.v1"
 EARLIEST: Final = date(2000, 1, 1).toordinal()
@@ -164,12 +164,14 @@ class _Side:
         found: dict[str, list[Span]] = {}
         begins = [BEFORE, *(local.day_start(first) for first, _ in self.terms.gates[1:]), AFTER]
         for (_, program), low, high in zip(self.terms.gates, begins, begins[1:], strict=False):
-            for reason, spans in blocks(self.history, program, self.practitioner, local, self.registry):
-                if reason == BEFORE_VISIT and self._no_visit(program):
-                    spans = [(BEFORE, AFTER)]  # noqa: PLW2901 without a consent too there is nothing it could begin with
-                found.setdefault(reason, []).extend(clip(spans, low, high))
-        for reason, spans in found.items():
-            yield from ((reason, span) for span in _joined(spans))
+            unseen = self._no_visit(program)
+            for reason, *span in all_blocks(self.history, program, self.practitioner, local, self.registry):
+                if not (unseen and reason == BEFORE_VISIT):
+                    found.setdefault(reason, []).extend(clip([(span[0], span[1])], low, high))
+            if unseen:  # without a consent too there is nothing time could begin with
+                found.setdefault(BEFORE_VISIT, []).append((low, high))
+        for reason in sorted(found, key=REASONS.index):
+            yield from ((reason, span) for span in _joined(found[reason]))
 
     def _no_visit(self, program: Program) -> bool:
         rule = program.visit

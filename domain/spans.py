@@ -11,6 +11,11 @@ BEFORE: Final = -(1 << 62)
 AFTER: Final = 1 << 62
 
 
+def clip(spans: Iterable[Span], low: int, high: int) -> list[Span]:
+    """The parts of the spans inside `[low, high)`."""
+    return [(max(start, low), min(end, high)) for start, end in spans if start < high and end > low and start < end]
+
+
 def carve(pieces: Sequence[Span], blocks: Iterable[Span]) -> tuple[list[Span], list[Span]]:
     """Pieces split into what no block covers and what one does."""
     kept: list[Span] = list(pieces)

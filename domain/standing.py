@@ -87,9 +87,7 @@ def consent_blocks(runs: list[Run]) -> list[Block]:
     return found
 
 
-def visit_blocks(
-    history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry
-) -> Iterator[Block]:
+def visit_blocks(history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry) -> Iterator[Block]:
     """Seconds before the visit that must come first; with a reach-back, asked for each run of consents anew."""
     for start, end, begun in runs:
         earliest = add_months(local.day(begun), -rule.within_months) if rule.within_months else 0
@@ -124,6 +122,12 @@ def death_spans(history: History) -> list[Span]:
 
 def blocks(history: History, program: Program, practitioner: str, local: Zone, month: str, registry: Registry) -> list[Block]:
     """What takes seconds of a program and practitioner away in a month, in the order of docs/contract.md §3.4."""
+    low, high = local.month_bounds(month)
+    return [block for block in all_blocks(history, program, practitioner, local, registry) if block[1] < high and block[2] > low]
+
+
+def all_blocks(history: History, program: Program, practitioner: str, local: Zone, registry: Registry) -> list[Block]:
+    """What takes seconds of a program and practitioner away at any time; a span may be empty."""
     rule = program.visit
     visit = first_visit(history.visits, rule, practitioner, 0, registry) if rule and program.consent_in_visit else None
     runs = consent_runs(history, program, practitioner, local, visit)
@@ -136,8 +140,7 @@ def blocks(history: History, program: Program, practitioner: str, local: Zone, m
         found += [(FACILITY_STAY, *span) for span in stay_spans(history, program.stays)]
     if history.deaths:
         found += [(AFTER_DEATH, *span) for span in death_spans(history)]
-    low, high = local.month_bounds(month)
-    return [block for block in found if block[1] < high and block[2] > low]
+    return found
 
 
 def track_of(history: History, program: Program, practitioner: str, month: str, registry: Registry) -> str | None:
