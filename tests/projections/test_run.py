@@ -168,7 +168,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_rows_of_a_rebuild(tmp_path: Path
     dice, unfinished = Random(5), 0
     for kill in range(KILLS):
         child = _working_child(url, anew=kill % 5 == 0)
-        sleep(dice.uniform(0.01, 0.06))
+        sleep(dice.uniform(0.005, 0.06))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         unfinished += _check_whole_batches(url)
@@ -179,16 +179,21 @@ def test_killed_at_any_moment_it_goes_on_to_the_rows_of_a_rebuild(tmp_path: Path
 
 
 def _working_child(url: str, *, anew: bool) -> int:
-    """A process of its own that reads one event a transaction, the first of them from the beginning."""
+    """A process of its own, just begun, that reads one event a transaction, the first of them from the beginning."""
+    told, tell = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             engine = connect(url)
+            os.write(tell, b"!")
             if anew:
                 rebuild(engine, batch=1)
             catch_up(engine, batch=1)
         finally:
             os._exit(0)
+    os.read(told, 1)
+    os.close(told)
+    os.close(tell)
     return child
 
 
