@@ -1,7 +1,7 @@
 """What happened and what was decided: the event store, lines, outbox; one transaction a batch."""
 
 from ledger.arrivals import Summary
-from ledger.errors import LedgerError, RulesDifferError
+from ledger.errors import LedgerError, RulesDifferError, UnknownPatientError
 from ledger.ledger import Ledger, open_ledger
 
-__all__ = ["Ledger", "LedgerError", "RulesDifferError", "Summary", "open_ledger"]
+__all__ = ["Ledger", "LedgerError", "RulesDifferError", "Summary", "UnknownPatientError", "open_ledger"]

@@ -43,6 +43,10 @@ class Parked(NamedTuple):
     tenant: str | None
 
 
+Fate = Arrival | Parked | None
+"""What became of an input: the new event, the dead letter, or None where the event was known already."""
+
+
 class Summary(NamedTuple):
     """How many inputs were accepted, known already, or parked."""
 
@@ -54,6 +58,12 @@ class Summary(NamedTuple):
         if not isinstance(other, Summary):
             return NotImplemented
         return Summary(self.accepted + other.accepted, self.duplicates + other.duplicates, self.dead_letters + other.dead_letters)
+
+    @classmethod
+    def of(cls, fates: Sequence[Fate]) -> Summary:
+        """The counts of these."""
+        kinds = [type(fate) for fate in fates]
+        return cls(kinds.count(Arrival), kinds.count(type(None)), kinds.count(Parked))
 
 
 def read(inputs: Iterable[Input], vocabulary: Vocabulary) -> list[Arrival | Parked]:
@@ -96,21 +106,21 @@ def known_digests(connection: Connection, events: Iterable[Event]) -> dict[tuple
     return found
 
 
-def sort_out(connection: Connection, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], list[Parked], int]:
-    """New events, reused identities to be parked, and how many were duplicates."""
-    known: dict[tuple[str, str, str], bytes] = known_digests(connection, (a.event for a in arrivals))
-    new: list[Arrival] = []
-    parked: list[Parked] = []
-    for arrival in arrivals:
-        event = arrival.event
-        identity = event[:3]
-        stored = known.get(identity)
-        if stored is None:
-            known[identity] = arrival.digest
-            new.append(arrival)
-        elif stored != arrival.digest:
-            parked.append(Parked("id_reused", f"id: {REUSED}.", arrival.origin, arrival.raw, event.tenant))
-    return new, parked, len(arrivals) - len(new) - len(parked)
+def sort_out(connection: Connection, read: Sequence[Arrival | Parked]) -> list[Fate]:
+    """What becomes of each input, in the order given; of one identity the first content holds."""
+    known = known_digests(connection, (one.event for one in read if isinstance(one, Arrival)))
+    return [_fate(one, known) if isinstance(one, Arrival) else one for one in read]
+
+
+def _fate(arrival: Arrival, known: dict[tuple[str, str, str], bytes]) -> Fate:
+    event = arrival.event
+    stored = known.get(event[:3])
+    if stored is None:
+        known[event[:3]] = arrival.digest
+        return arrival
+    if stored == arrival.digest:
+        return None
+    return Parked("id_reused", f"id: {REUSED}.", arrival.origin, arrival.raw, event.tenant)
 
 
 def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:

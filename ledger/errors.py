@@ -7,3 +7,7 @@ class LedgerError(Exception):
 
 class RulesDifferError(LedgerError):
     """The program carries other rules than those the ledger was decided by."""
+
+
+class UnknownPatientError(LedgerError):
+    """A patient of whom nothing is known in the tenant."""

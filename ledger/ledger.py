@@ -14,7 +14,7 @@ from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
 from ledger import arrivals, reading, schema
 from ledger.accepting import CLOSE, Acceptance
-from ledger.arrivals import Arrival, Input, Parked, Summary
+from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
 from ledger.database import chunks, connect, writing
 from ledger.marks import is_due, take_due
@@ -71,7 +71,7 @@ class Ledger:
             while part := list(islice(iterator, batch * BATCHES_READ)):
                 for run in _between_closes(arrivals.read(part, words)):
                     for some in _by_patient(run, batch):
-                        total += self._accept(some)
+                        total += Summary.of(self._accept(some))
                 undecided += len(part)
                 if undecided >= settle_after:
                     self.settle()
@@ -81,7 +81,18 @@ class Ledger:
             self.settle()
         return total
 
-    def _accept(self, run: Sequence[Arrival | Parked]) -> Summary:
+    def read(self, inputs: Iterable[Input]) -> list[Arrival | Parked]:
+        """Validate inputs for `take`; of the ledger only the rules' words are needed."""
+        return arrivals.read(inputs, vocabulary(self.rulebook))
+
+    def take(self, read: Sequence[Arrival | Parked]) -> list[Fate]:
+        """Take validated input in and tell what became of each, in the order given; `settle` decides what is due by it.
+
+        All of it is committed when this returns. Where it raises, the runs before the failing one are committed: the same again is safe.
+        """
+        return [fate for run in _between_closes(read) for fate in self._accept(run)]
+
+    def _accept(self, run: Sequence[Arrival | Parked]) -> list[Fate]:
         """One transaction: accept, decide, write. A run is either one close or holds none.
 
         What was due before a close is decided in the close's own transaction, so that no other writer comes between.
@@ -92,14 +103,13 @@ class Ledger:
                 self._drain(connection)
             return self._take(connection, run)
 
-    def _take(self, connection: Connection, run: Sequence[Arrival | Parked]) -> Summary:
-        parked = [one for one in run if isinstance(one, Parked)]
-        new, reused, duplicates = arrivals.sort_out(connection, [one for one in run if isinstance(one, Arrival)])
-        arrivals.park(connection, [*parked, *reused])
-        if new:
+    def _take(self, connection: Connection, run: Sequence[Arrival | Parked]) -> list[Fate]:
+        fates = arrivals.sort_out(connection, run)
+        arrivals.park(connection, [fate for fate in fates if isinstance(fate, Parked)])
+        if new := [fate for fate in fates if isinstance(fate, Arrival)]:
             arrivals.store(connection, new)
             self._place(connection, [one.event for one in new])
-        return Summary(len(new), duplicates, len(parked) + len(reused))
+        return fates
 
     def _place(self, connection: Connection, events: Sequence[Any]) -> None:
         """Turn new events into facts and queue what must be decided again."""
@@ -115,25 +125,28 @@ class Ledger:
 
     def settle(self) -> None:
         """Decide what is due and carry out closes that wait, in bounded transactions."""
-        while True:
-            with writing(self.engine) as connection:
-                if not self._drain_some(connection):
-                    return
+        while self.settle_some():
+            continue
+
+    def settle_some(self, limit: int = CHUNK) -> bool:
+        """One transaction of `settle`, of at most about `limit` patient-months; False when nothing was left to do."""
+        with writing(self.engine) as connection:
+            return self._drain_some(connection, limit)
 
     def _drain(self, connection: Connection) -> None:
         while self._drain_some(connection):
             continue
 
-    def _drain_some(self, connection: Connection) -> bool:
+    def _drain_some(self, connection: Connection, limit: int = CHUNK) -> bool:
         """One bounded portion of what waits: closes first, then decisions. False when nothing waits."""
         outbox = Outbox(connection)
         settlement = Settlement(connection, Workspace(connection), self.rulebook, outbox)
         t = schema.closings.c
-        keys = [key for (key,) in connection.execute(select(t.month_key).distinct().order_by(t.month_key).limit(CHUNK))]
+        keys = [key for (key,) in connection.execute(select(t.month_key).distinct().order_by(t.month_key).limit(limit))]
         if keys:
             settlement.close(keys)
         elif is_due(connection):
-            settlement.run(settlement.work.expand(take_due(connection, CHUNK)))
+            settlement.run(settlement.work.expand(take_due(connection, limit)))
         else:
             return False
         outbox.save()
@@ -151,9 +164,9 @@ class Ledger:
         """Decisions out, in order, after a position."""
         return reading.events(self.engine, after)
 
-    def alerts(self) -> list[dict[str, Any]]:
-        """Alerts raised, in order."""
-        return reading.alerts(self.engine)
+    def alerts(self, tenants: Sequence[str] | None = None, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """Alerts raised, in order; of these tenants, after a position, at most so many."""
+        return reading.alerts(self.engine, tenants, after, limit)
 
     def adjustments(self) -> list[dict[str, Any]]:
         """Adjustments proposed, in order."""
@@ -171,7 +184,7 @@ class Ledger:
             read = arrivals.read([(origin, raw) for origin, raw, _ in letters], vocabulary(self.rulebook))
             total = Summary()
             for run in _between_closes(read):
-                total += self._take(connection, run)
+                total += Summary.of(self._take(connection, run))
                 self._drain(connection)
         return total
 

@@ -45,10 +45,18 @@ class Outbox:
         self.rows = []
 
 
-def sent(connection: Connection, after: int, types: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
-    """Decisions in order after a position, each with its `sequence`."""
+def sent(
+    connection: Connection, after: int, types: Iterable[str] = (), *, tenants: Iterable[str] | None = None, limit: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Decisions in order after a position, each with its `sequence`; without `types` of all types, without `tenants` of all tenants."""
     t = schema.outbox.c
     wanted = list(types)
-    statement = select(t.sequence, t.event).where(t.sequence > after, *([t.type.in_(wanted)] if wanted else [])).order_by(t.sequence)
+    kept = [t.sequence > after, *([t.type.in_(wanted)] if wanted else []), *([t.tenant.in_(list(tenants))] if tenants is not None else [])]
+    statement = select(t.sequence, t.event).where(*kept).order_by(t.sequence).limit(limit)
     for sequence, event in connection.execute(statement.execution_options(yield_per=1000)):
         yield {**orjson.loads(event), "sequence": sequence}
+
+
+def last_sequence(connection: Connection) -> int:
+    """The position of the last decision; 0 before the first."""
+    return next_number(connection, schema.outbox.c.sequence) - 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import orjson
-from sqlalchemy import Connection, Engine, RowMapping, select
+from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from domain.alerts import ALERT
 from domain.decide import Decision, decide
@@ -17,8 +17,8 @@ from domain.rulebook import Rulebook
 from domain.settlement import ADJUSTMENT, GONE, PatientMonth, Row
 from ledger import registrations, schema
 from ledger.booking import conflicts_of
-from ledger.database import reading
-from ledger.errors import LedgerError
+from ledger.database import chunks, reading
+from ledger.errors import UnknownPatientError
 from ledger.outbox import sent
 from ledger.workspace import Workspace
 
@@ -55,14 +55,16 @@ def decision_of(connection: Connection, rulebook: Rulebook, one: PatientMonth) -
 
 
 def explain(engine: Engine, rulebook: Rulebook, tenant: str, patient: str, month: str) -> Row:
-    """The reason tree of a patient-month; LedgerError for a patient of whom nothing is known."""
+    """The reason tree of a patient-month; UnknownPatientError for a patient of whom nothing is known."""
     one = PatientMonth(tenant, patient, month)
     with reading(engine) as connection:
         decision = decision_of(connection, rulebook, one)
         t = schema.lines.c
         listed = [orjson.loads(row) for (row,) in connection.execute(select(t.row).where(t.month_key == one.key, t.status != GONE))]
     if decision is None:
-        raise LedgerError("nothing is known of this patient in this tenant; check both ids, and that the patient's events were ingested")
+        raise UnknownPatientError(
+            "nothing is known of this patient in this tenant; check both ids, and that the patient's events were ingested"
+        )
     return explanation(one, decision, sorted(listed, key=lambda row: tuple(row.get(n) or "" for n in ORDER)), rulebook)
 
 
@@ -72,19 +74,42 @@ def events(engine: Engine, after: int) -> Iterator[Row]:
         yield from sent(connection, after)
 
 
-def alerts(engine: Engine) -> list[Row]:
+def alerts(engine: Engine, tenants: Sequence[str] | None = None, after: int = 0, limit: int | None = None) -> list[Row]:
     """Alerts as their data with id, time and sequence."""
-    return [_told(event) for event in _of(engine, ALERT)]
+    return [_told(event) for event in page(engine, after, [ALERT], tenants, limit)]
 
 
 def adjustments(engine: Engine) -> list[Row]:
     """Adjustments as their data with id, time and sequence."""
-    return [_told(event) for event in _of(engine, ADJUSTMENT)]
+    return [_told(event) for event in page(engine, 0, [ADJUSTMENT])]
 
 
-def _of(engine: Engine, kind: str) -> list[Row]:
+def page(
+    engine: Engine, after: int, types: Sequence[str] = (), tenants: Sequence[str] | None = None, limit: int | None = None
+) -> list[Row]:
+    """Decisions after a position, of these types and tenants, at most so many."""
     with reading(engine) as connection:
-        return list(sent(connection, 0, [kind]))
+        return list(sent(connection, after, types, tenants=tenants, limit=limit))
+
+
+def tenants(engine: Engine) -> list[str]:
+    """The tenants that have an event, sorted; one step in the index for each."""
+    t = schema.events.c
+    found: list[str] = []
+    with reading(engine) as connection:
+        while name := connection.execute(select(func.min(t.tenant)).where(t.tenant > (found[-1] if found else ""))).scalar():
+            found.append(str(name))
+    return found
+
+
+def tenants_of(engine: Engine, patient: str, among: Sequence[str]) -> list[str]:
+    """Those of the tenants that know something of the patient."""
+    t = schema.patients.c
+    found: set[str] = set()
+    with reading(engine) as connection:
+        for some in chunks(among):
+            found |= {str(key) for (key,) in connection.execute(select(t.key).where(t.key.in_([f"{name}/{patient}" for name in some])))}
+    return sorted(key.partition("/")[0] for key in found)
 
 
 def _told(event: Row) -> Row:
