@@ -14,7 +14,7 @@ from domain.vocabulary import Vocabulary
 from ledger import arrivals, booking, registrations, schema
 from ledger.booking import Busy
 from ledger.database import insert_all, insert_new
-from ledger.marks import EVERY, Cause, Marks, cause_of
+from ledger.marks import EVERY, ROSTER_DUE, Cause, Marks, cause_of
 from ledger.workspace import Workspace
 
 CLOSE = "care.month.closed.v1"
@@ -105,6 +105,8 @@ class Acceptance:
     def _mark(self, one: Located, causes: Iterable[Cause]) -> None:
         document = self.work.patients[one.patient]
         self.marks.add(one.patient, to_decide(one.placed, one.months, document.months, document.facts), causes)
+        if one.placed.kind not in MONTHLY:
+            self.marks.add(one.patient, (ROSTER_DUE,), causes)
 
     def _free(self, gone: Sequence[Located], causes: dict[tuple[str, str], list[Event]]) -> None:
         """Take facts out; the other patients of a double booking get their seconds back."""

@@ -13,6 +13,8 @@ from ledger.database import chunks, upsert_all
 
 Key = tuple[str, str]
 EVERY: Final = "*"
+ROSTER_DUE: Final = "-"
+"""Stands for the patient's roster among the months that are due."""
 
 
 class Cause(NamedTuple):

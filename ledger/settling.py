@@ -20,9 +20,10 @@ from domain.settlement import GONE, Out, PatientMonth, Row, Scope, Stored, close
 from ledger import registrations, schema
 from ledger.booking import conflicts_of
 from ledger.database import chunks, upsert_all
-from ledger.marks import Cause
+from ledger.marks import ROSTER_DUE, Cause
 from ledger.marks import Key as MonthKey
 from ledger.outbox import Outbox
+from ledger.rosters import tell_rosters
 from ledger.workspace import Workspace
 
 
@@ -42,8 +43,10 @@ class Settlement:
         self.pending: dict[str, list[int]] = {}
 
     def run(self, marks: Mapping[MonthKey, set[Cause]]) -> None:
-        """Carry out closes that wait for these patient-months, then decide them."""
-        keys = sorted(marks)
+        """Tell rosters that are due; carry out closes that wait for these patient-months, then decide them."""
+        rosters = {patient: causes for (patient, month), causes in marks.items() if month == ROSTER_DUE}
+        tell_rosters(rosters, self.work, self._registry, self.rulebook, self.outbox)
+        keys = sorted(key for key in marks if key[1] != ROSTER_DUE)
         self._load(keys)
         for patient, month in keys:
             tenant, _, subject = patient.partition("/")

@@ -11,23 +11,25 @@ from sqlalchemy import Connection, Table, bindparam, select
 from domain.records import Fact, Facts, add, months_of, reading_months, remove, with_windows
 from ledger import schema
 from ledger.database import chunks, upsert_all
-from ledger.marks import Cause
+from ledger.marks import ROSTER_DUE, Cause
 from ledger.marks import Key as MonthKey
 
 
 class PatientDocument:
-    """A patient's lasting facts, the months there is anything of, and the sites and people they name."""
+    """A patient's lasting facts, the months there is anything of, the sites and people they name, and what was told of the roster."""
 
-    __slots__ = ("changed", "facts", "months", "references")
+    __slots__ = ("changed", "facts", "months", "references", "roster")
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.months: set[str] = set(document.pop("months", ()))
         self.references: set[str] = set(document.pop("references", ()))
+        self.roster: dict[str, Any] = document.pop("roster", {})
         self.facts: Facts = document
         self.changed = False
 
     def row(self) -> bytes:
-        return orjson.dumps({**self.facts, "months": sorted(self.months), "references": sorted(self.references)})
+        known = {"months": sorted(self.months), "references": sorted(self.references), "roster": self.roster}
+        return orjson.dumps({**self.facts, **known})
 
 
 class MonthDocument:
@@ -101,11 +103,11 @@ class Workspace:
         return [f"{patient}/{m}" for m in sorted(reading_months(document.facts, month) & document.months)]
 
     def expand(self, marks: Mapping[MonthKey, set[Cause]]) -> dict[MonthKey, set[Cause]]:
-        """Marks with `*` spelled out as all months there may be something of."""
+        """Marks with `*` spelled out as the roster and all months there may be something of."""
         self.load_patients({patient for patient, month in marks if month == "*"})
         found: dict[MonthKey, set[Cause]] = {}
         for (patient, month), causes in marks.items():
-            for one in self.all_months(patient) if month == "*" else (month,):
+            for one in (ROSTER_DUE, *self.all_months(patient)) if month == "*" else (month,):
                 found.setdefault((patient, one), set()).update(causes)
         return found
 

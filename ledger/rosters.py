@@ -1,0 +1,44 @@
+"""What is told of a patient beside the months: the roster, where it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+
+import orjson
+
+from domain.facts import Registry
+from domain.records import history, latest_time
+from domain.roster import ROSTER, Rosters
+from domain.rulebook import Rulebook
+from domain.settlement import Out, Row
+from ledger.marks import Cause
+from ledger.outbox import Outbox
+from ledger.workspace import PatientDocument, Workspace
+
+
+def tell_rosters(
+    due: Mapping[str, Iterable[Cause]], work: Workspace, registry_of: Callable[[str], Registry], rulebook: Rulebook, outbox: Outbox
+) -> None:
+    """Send the rosters of these patients (keys `tenant/patient`) that are not as they were told last; the workspace keeps what was told."""
+    work.load_patients(due)
+    rosters = Rosters(rulebook)
+    for key in sorted(due):
+        tenant, _, subject = key.partition("/")
+        document = work.patients[key]
+        data = rosters.of(tenant, subject, history(document.facts, {}, (), ()), registry_of(tenant))
+        if _is_news(document, data):
+            time = max(latest_time(document.facts, {}), *(cause.time for cause in due[key]))
+            outbox.add(Out(ROSTER, f"{key}/{document.roster['steps']}", data), tenant, subject, time)
+
+
+def _is_news(document: PatientDocument, data: Row) -> bool:
+    """Whether the roster is another one than was told last, which then is this one; numbered, so that each has an id of its own."""
+    if not data["programs"] and not document.roster:
+        return False
+    mark = blake2b(orjson.dumps(data), digest_size=8).hexdigest()
+    if document.roster.get("mark") == mark:
+        return False
+    document.roster = {"mark": mark, "steps": document.roster.get("steps", 0) + 1}
+    document.changed = True
+    return True
