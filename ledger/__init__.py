@@ -3,5 +3,6 @@
 from ledger.arrivals import Summary
 from ledger.errors import LedgerError, RulesDifferError, UnknownPatientError
 from ledger.ledger import Ledger, open_ledger
+from ledger.positions import Claim, FencedError
 
-__all__ = ["Ledger", "LedgerError", "RulesDifferError", "Summary", "UnknownPatientError", "open_ledger"]
+__all__ = ["Claim", "FencedError", "Ledger", "LedgerError", "RulesDifferError", "Summary", "UnknownPatientError", "open_ledger"]

@@ -11,13 +11,16 @@ from domain.events import Event
 from domain.records import MONTHLY, Placed, months_of, place, to_decide
 from domain.settlement import PatientMonth
 from domain.vocabulary import Vocabulary
-from ledger import arrivals, booking, registrations, schema
+from ledger import arrivals, booking, locks, registrations, schema
 from ledger.booking import Busy
 from ledger.database import insert_all, insert_new
 from ledger.marks import EVERY, ROSTER_DUE, Cause, Marks, cause_of
+from ledger.retry import RaceError
 from ledger.workspace import Workspace
 
 CLOSE = "care.month.closed.v1"
+BINDING = frozenset({registrations.SITE, registrations.PERSON, CLOSE})
+"""What bears on all patients of a tenant."""
 
 
 class Located(NamedTuple):
@@ -38,23 +41,47 @@ class Acceptance:
         self.work = Workspace(connection)
         self.marks = Marks()
         self.immune: list[tuple[Event, Cause]] = []
+        self.causes: dict[tuple[str, str], list[Event]] = {}
+        self.absent: set[tuple[str, str]] = set()
+        self.dead: set[tuple[str, str]] = set()
+        self.burials = 0
 
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
-        causes = self._bury(events)
+        self.burials = locks.burials(self.connection)
+        causes = self.causes = self._bury(events)
         arriving = {(e.tenant, e.identity) for e in events} if causes else set()
         killed = arrivals.stored_events(self.connection, causes.keys() - arriving, self.vocabulary)
-        dead = arrivals.dead_identities(self.connection, events)
+        self.absent = causes.keys() - arriving - {(e.tenant, e.identity) for e in killed}
+        dead = self.dead = arrivals.dead_identities(self.connection, events)
+        locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=any(e.type in BINDING for e in (*events, *killed)))
         self._note_immune(events, killed, causes)
         gone = [one for e in killed if (one := _locate(e)) is not None]
         fresh = [one for e in events if (one := _locate(e)) is not None]
         self._load([*gone, *fresh])
         bookings = [b for one in fresh if (b := self._add(one, bool(dead) and (one.event.tenant, one.event.identity) in dead)) is not None]
+        booked = [*bookings, *(b for one in gone if (b := booking_of(one)) is not None)]
+        locks.performers(self.connection, {f"{b.tenant}/{b.performer}" for b in booked})
         self._free(gone, causes)
         self._clash(booking.book(self.connection, bookings), {(b.tenant, b.identity) for b in bookings})
         self._refer(fresh)
         self._register(events, killed, dead, causes)
         self._close(events)
+
+    def confirm(self, events: Sequence[Event]) -> None:
+        """Raise RaceError where another writer meanwhile took in what these events name as gone, or named one of them.
+
+        Asked when nobody else can commit events before this transaction does. A retraction and what it names may come about different
+        patients, so that no lock brought the two writers together before.
+        """
+        if not locks.several(self.connection):
+            return
+        if self.causes:
+            locks.numbers(self.connection, locks.BURIALS, 1)
+        if self.absent and arrivals.stored_events(self.connection, self.absent, self.vocabulary):
+            raise RaceError
+        if locks.burials(self.connection) != self.burials + bool(self.causes) and arrivals.dead_identities(self.connection, events) != self.dead:
+            raise RaceError
 
     def _bury(self, events: Sequence[Event]) -> dict[tuple[str, str], list[Event]]:
         """Record which identities the events take out; returns them with the events that do."""
@@ -64,7 +91,7 @@ class Acceptance:
                 causes.setdefault((event.tenant, identity), []).append(event)
         rows = [
             {"tenant": tenant, "identity": identity, "cause": e.identity, "time": e.time}
-            for (tenant, identity), by in causes.items()
+            for (tenant, identity), by in sorted(causes.items())
             for e in by
         ]
         insert_new(self.connection, schema.tombstones, rows)
@@ -80,7 +107,7 @@ class Acceptance:
             self.immune += [(close, cause_of(by)) for by in causes[close.tenant, close.identity]]
 
     def _load(self, located: Sequence[Located]) -> None:
-        self.work.load_patients({one.patient for one in located})
+        self.work.hold({one.patient for one in located})
         keys = {f"{o.patient}/{m}" for o in located if o.placed.kind in MONTHLY for m in o.months}
         self.work.load_months(keys)
 
@@ -147,6 +174,7 @@ class Acceptance:
         new = [e for e in events if e.type in kinds and (e.tenant, e.identity) not in dead]
         registrations.record(self.connection, [registrations.row_of(e) for e in new])
         lost = [e for e in killed if e.type in kinds]
+        registrations.raise_version(self.connection, {e.tenant for e in (*events, *lost) if e.type in BINDING})
         for event in lost:
             registrations.forget(self.connection, event.tenant, event.identity)
         for event in (*new, *lost):
@@ -161,7 +189,7 @@ class Acceptance:
                 self._close_month(event)
 
     def _close_month(self, event: Event) -> None:
-        number = arrivals.next_number(self.connection, schema.closures.c.seq)
+        number = locks.numbers(self.connection, locks.CLOSURES, 1)
         data = event.data
         row = {
             "seq": number,

@@ -8,13 +8,14 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from jiter import from_json
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
-from ledger import schema
+from ledger import locks, schema
 from ledger.codec import LARGEST, decode
-from ledger.database import chunks, insert_all, insert_new
+from ledger.database import found, insert_all, insert_new
+from ledger.keys import one_of
 from ledger.trusted import reread
 
 Input = tuple[str, bytes]
@@ -95,15 +96,12 @@ def known_digests(connection: Connection, events: Iterable[Event]) -> dict[tuple
     for event in events:
         wanted.setdefault((event.tenant, event.source), []).append(event.id)
     t = schema.events.c
-    statement = select(t.id, t.digest).where(
-        t.tenant == bindparam("tenant"), t.source == bindparam("source"), t.id.in_(bindparam("ids", expanding=True))
-    )
-    found = {}
-    for (tenant, source), ids in wanted.items():
-        for chunk in chunks(ids):
-            for identifier, stored in connection.execute(statement, {"tenant": tenant, "source": source, "ids": chunk}):
-                found[tenant, source, identifier] = stored
-    return found
+    statement = select(t.id, t.digest).where(t.tenant == bindparam("tenant"), t.source == bindparam("source"), one_of(t.id))
+    return {
+        (tenant, source, identifier): stored
+        for (tenant, source), ids in wanted.items()
+        for identifier, stored in found(connection, statement, ids, tenant=tenant, source=source)
+    }
 
 
 def sort_out(connection: Connection, read: Sequence[Arrival | Parked]) -> list[Fate]:
@@ -125,7 +123,7 @@ def _fate(arrival: Arrival, known: dict[tuple[str, str, str], bytes]) -> Fate:
 
 def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """Append new events to the event store."""
-    first = next_number(connection, schema.events.c.seq)
+    first = locks.numbers(connection, locks.EVENTS, len(arrivals))
     rows = [
         {
             "seq": seq, "tenant": a.event.tenant, "source": a.event.source, "id": a.event.id, "type": a.event.type,
@@ -136,17 +134,11 @@ def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     insert_all(connection, schema.events, rows)
 
 
-def next_number(connection: Connection, column: ColumnElement[int]) -> int:
-    """One more than the greatest number given so far; the writer's lock keeps it ours."""
-    greatest = connection.execute(select(func.max(column))).scalar()
-    return int(greatest or 0) + 1
-
-
 def park(connection: Connection, parked: Sequence[Parked]) -> None:
     """Put input into the dead letters; the same bytes from the same origin stand there once."""
     if not parked:
         return
-    first = next_number(connection, schema.dead_letters.c.seq)
+    first = locks.numbers(connection, locks.LETTERS, len(parked))
     rows = [{"seq": seq, "id": letter_id(p.origin, p.raw), **p._asdict()} for seq, p in enumerate(parked, first)]
     insert_new(connection, schema.dead_letters, rows)
 
@@ -162,14 +154,13 @@ def dead_identities(connection: Connection, events: Sequence[Event]) -> set[tupl
     wanted: dict[str, list[str]] = {}
     for event in events:
         wanted.setdefault(event.tenant, []).append(event.identity)
-    found: set[tuple[str, str]] = set()
-    statement = select(t.identity).where(t.tenant == bindparam("tenant"), t.identity.in_(bindparam("ids", expanding=True)))
+    dead: set[tuple[str, str]] = set()
+    statement = select(t.identity).where(t.tenant == bindparam("tenant"), one_of(t.identity))
     for tenant, identities in wanted.items():
         if connection.execute(select(t.identity).where(t.tenant == tenant).limit(1)).first() is None:
             continue
-        for chunk in chunks(identities):
-            found |= {(tenant, identity) for (identity,) in connection.execute(statement, {"tenant": tenant, "ids": chunk})}
-    return found
+        dead |= {(tenant, identity) for (identity,) in found(connection, statement, identities, tenant=tenant)}
+    return dead
 
 
 def target_of(event: Event) -> Iterable[str]:
@@ -184,10 +175,10 @@ def target_of(event: Event) -> Iterable[str]:
 def stored_events(connection: Connection, wanted: Iterable[tuple[str, str]], vocabulary: Vocabulary) -> list[Event]:
     """The accepted events of these (tenant, identity), read again from their bytes."""
     t = schema.events.c
-    found: list[Event] = []
+    stored: list[Event] = []
     for tenant, identity in sorted(wanted):
         source, _, identifier = identity.partition("\t")
         raw = connection.execute(select(t.raw).where(t.tenant == tenant, t.source == source, t.id == identifier)).scalar()
         if raw is not None:
-            found.append(reread(raw, vocabulary.tracks))
-    return found
+            stored.append(reread(raw, vocabulary.tracks))
+    return stored

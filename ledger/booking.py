@@ -9,7 +9,8 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from domain.facts import Conflict
 from ledger import schema
-from ledger.database import chunks, insert_all, insert_new
+from ledger.database import found, insert_all, insert_new
+from ledger.keys import one_of
 
 LONGEST = 12 * 3600
 NEAR = 4 * 24 * 3600
@@ -47,14 +48,14 @@ def book(connection: Connection, new: list[Busy]) -> list[Clash]:
     by_performer: dict[tuple[str, str], list[Busy]] = {}
     for booking in new:
         by_performer.setdefault((booking.tenant, booking.performer), []).append(booking)
-    found: list[Clash] = []
+    clashes: list[Clash] = []
     for (tenant, performer), bookings in sorted(by_performer.items()):
         bookings.sort()
         for cluster in _clusters(bookings):
-            found += _clashes(cluster, _recorded(connection, tenant, performer, cluster))
+            clashes += _clashes(cluster, _recorded(connection, tenant, performer, cluster))
     insert_all(connection, schema.busy, [b._asdict() for b in new])
-    insert_new(connection, schema.conflicts, [row for clash in found for row in _both(clash)])
-    return found
+    insert_new(connection, schema.conflicts, [row for clash in clashes for row in _both(clash)])
+    return clashes
 
 
 def _clusters(bookings: list[Busy]) -> Iterator[list[Busy]]:
@@ -118,10 +119,9 @@ def unbook(connection: Connection, gone: list[tuple[str, str, int, str]]) -> lis
 
 def conflicts_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[Conflict]]:
     """The conflicts of these patients, by their keys."""
-    found: dict[str, list[Conflict]] = {}
+    conflicts: dict[str, list[Conflict]] = {}
     c = schema.conflicts.c
-    statement = select(c.patient_key, c.performer, c.start, c.end, c.identity).where(c.patient_key.in_(bindparam("keys", expanding=True)))
-    for chunk in chunks(sorted(patients)):
-        for key, performer, start, end, identity in connection.execute(statement, {"keys": chunk}):
-            found.setdefault(key, []).append(Conflict(performer, start, end, identity))
-    return found
+    statement = select(c.patient_key, c.performer, c.start, c.end, c.identity).where(one_of(c.patient_key))
+    for key, performer, start, end, identity in found(connection, statement, sorted(patients)):
+        conflicts.setdefault(key, []).append(Conflict(performer, start, end, identity))
+    return conflicts

@@ -9,49 +9,75 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Table, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Dialect, Engine, Executable, Table, inspect, text
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from ledger.errors import LedgerError
 from ledger.sqlite import WRITES, sqlite_engine
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 CHUNK: Final = 400
+LARGE_CHUNK: Final = 10_000
+FORMS: Final = "sqlite:///caremonth.db or postgresql+psycopg://USER@HOST/DATABASE"
 T = TypeVar("T")
 
 
 def connect(url: str, *, full_sync: bool = False, create: bool = True) -> Engine:
     """An engine for the URL with the schema in place.
 
-    Raises LedgerError where the URL is none, its database cannot be opened, or was written by a later program.
+    `full_sync` is SQLite's alone: a commit on Postgres is durable when it returns. Raises LedgerError where the URL is none, its database
+    cannot be opened, or was written by a later program; no message holds what the URL says of a password.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise LedgerError("the database URL cannot be read; write it like sqlite:///caremonth.db") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise LedgerError(f"databases of the kind {parsed.get_backend_name()!r} are not served yet; use sqlite:///FILE")
+    except (ArgumentError, ValueError):
+        raise LedgerError(f"the database URL cannot be read; write it like {FORMS}") from None
     with told():
-        engine = sqlite_engine(url, full_sync=full_sync)
+        engine = _engine(parsed, url, full_sync=full_sync)
         _prepare(engine, create=create)
     return engine
 
 
+def _engine(parsed: URL, url: str, *, full_sync: bool) -> Engine:
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        return sqlite_engine(url, full_sync=full_sync)
+    if kind not in ("postgresql", "postgres"):
+        raise LedgerError(f"databases of the kind {kind!r} are not served; write the URL like {FORMS}")
+    from ledger.postgres import postgres_engine
+
+    return postgres_engine(parsed)
+
+
+def is_postgres(bind: Connection | Engine) -> bool:
+    """Whether the ledger is on Postgres, where several write at once."""
+    return bind.dialect.name == "postgresql"
+
+
 def _prepare(engine: Engine, *, create: bool) -> None:
     with engine.connect() as connection:
-        known = inspect(connection).has_table("alembic_version")
-        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
+        version = _version(connection)
     if version == HEAD:
         return
     if version is not None and version > HEAD:
         raise LedgerError(f"the ledger's schema is {version}, this program knows {HEAD}; use the program version that wrote it")
-    if not create:
+    if version is None and not create:
         raise LedgerError("there is no ledger at this URL yet; ingest events first, or name another with --db")
     from ledger.migrations.run import upgrade
 
     with writing(engine) as connection:
+        if is_postgres(connection):
+            from ledger.postgres import require_fit, unhurried
+
+            require_fit(connection)
+            unhurried(connection)
         upgrade(connection)
+
+
+def _version(connection: Connection) -> str | None:
+    known = inspect(connection).has_table("alembic_version")
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
 
 
 @contextmanager
@@ -63,9 +89,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One transaction that sees one state of the ledger."""
-    with told(), engine.connect() as connection, connection.begin():
-        yield connection
+    """One transaction that sees one state of the ledger and writes nothing."""
+    with told(), engine.connect() as connection:
+        if not is_postgres(engine):
+            with connection.begin():
+                yield connection
+            return
+        from ledger.postgres import unhurried
+
+        with connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True).begin():
+            unhurried(connection)
+            yield connection
 
 
 @contextmanager
@@ -74,14 +108,21 @@ def told() -> Iterator[None]:
     try:
         yield
     except NoSuchModuleError:
-        raise LedgerError("the database URL names a driver that is not installed; write it like sqlite:///caremonth.db") from None
+        raise LedgerError(f"the database URL names a driver that is not installed; write it like {FORMS}") from None
     except DBAPIError as error:
-        raise LedgerError(
-            f"the database refused: {_short(error)}; nothing of this step was written, run the command again after mending that"
-        ) from None
+        raise refusal(error) from None
+
+
+def refusal(error: DBAPIError) -> LedgerError:
+    """The sentence for what a database driver said."""
+    return LedgerError(f"the database refused: {_short(error)}; nothing of this step was written, run the command again after mending that")
 
 
 def _short(error: DBAPIError) -> str:
+    if getattr(error.orig, "diag", None) is not None:
+        from ledger.postgres import sentence
+
+        return sentence(error)
     words = str(error.orig).splitlines()
     return words[0] if words else type(error).__name__
 
@@ -91,6 +132,12 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     iterator = iter(values)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def found(connection: Connection, statement: Executable, keys: Iterable[str], **parameters: Any) -> Iterator[Any]:
+    """The rows of a statement that asks for `one_of` these keys, as many keys at once as the database takes well."""
+    for chunk in chunks(keys, LARGE_CHUNK if is_postgres(connection) else CHUNK):
+        yield from connection.execute(statement, {**parameters, "keys": chunk})
 
 
 Rows = Sequence[Mapping[str, Any]]
@@ -115,6 +162,10 @@ def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
     """Hand many rows to the driver at once: the statement is spelled once, and rows are not looked at one by one on the way."""
     if not rows:
         return
+    if is_postgres(connection):
+        from ledger.postgres import bulk
+
+        return bulk(connection, table, rows, mode)
     text_of, names = _spelled(connection.dialect, table, mode)
     if names is None:
         connection.exec_driver_sql(text_of, list(rows))
@@ -126,25 +177,17 @@ def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
 @lru_cache(maxsize=128)
 def _spelled(dialect: Dialect, table: Table, mode: str) -> tuple[str, tuple[str, ...] | None]:
     """The statement as the driver takes it, and the order of its parameters where they go by position."""
-    statement = table.insert() if mode == "insert" else _on_conflict(dialect, table, mode)
+    statement = table.insert() if mode == "insert" else _on_conflict(table, mode)
     compiled = statement.compile(dialect=dialect, column_keys=[column.name for column in table.columns])
     return str(compiled), tuple(compiled.positiontup or ()) if compiled.positional else None
 
 
-def _on_conflict(dialect: Dialect, table: Table, mode: str) -> Any:
-    statement = _dialect_insert(dialect)(table)
+def _on_conflict(table: Table, mode: str) -> Any:
+    from sqlalchemy.dialects.sqlite import insert
+
+    statement = insert(table)
     if mode == "ignore":
         return statement.on_conflict_do_nothing()
     keys = [column.name for column in table.primary_key]
     kept = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=kept)
-
-
-def _dialect_insert(dialect: Dialect) -> Any:
-    if dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as postgres_insert
-
-        return postgres_insert
-    from sqlalchemy.dialects.sqlite import insert
-
-    return insert

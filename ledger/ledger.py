@@ -9,25 +9,22 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, select
 
-from domain.alerts import immune_close
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
-from ledger import arrivals, reading, schema
-from ledger.accepting import CLOSE, Acceptance
+from ledger import arrivals, database, intake, positions, reading, schema
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
-from ledger.database import chunks, connect, writing
-from ledger.marks import is_due, take_due
-from ledger.outbox import Outbox
+from ledger.database import chunks, connect
+from ledger.draining import Drain, Page, Portion, Registries
+from ledger.intake import CHUNK
+from ledger.positions import Claim, Partition
+from ledger.retry import transaction
 from ledger.rules import rulebook_for
-from ledger.settling import Settlement
-from ledger.workspace import Workspace
 
 BATCH: Final = 8_000
 SETTLE_AFTER: Final = 100_000
 BATCHES_READ: Final = 3
 """Batches read at once, to be taken in by patient: each document is then rewritten once for all its events among them."""
-CHUNK: Final = 2_000
 
 
 class Ledger:
@@ -37,6 +34,7 @@ class Ledger:
         self.engine = engine
         self._rules = rules
         self._rulebook: Rulebook | None = None
+        self._registries: Registries = {}
 
     def __enter__(self) -> Self:
         return self
@@ -69,9 +67,9 @@ class Ledger:
         words = vocabulary(self.rulebook)
         with calm():
             while part := list(islice(iterator, batch * BATCHES_READ)):
-                for run in _between_closes(arrivals.read(part, words)):
+                for run in intake.between_closes(arrivals.read(part, words)):
                     for some in _by_patient(run, batch):
-                        total += Summary.of(self._accept(some))
+                        total += Summary.of(self.take(some))
                 undecided += len(part)
                 if undecided >= settle_after:
                     self.settle()
@@ -85,72 +83,55 @@ class Ledger:
         """Validate inputs for `take`; of the ledger only the rules' words are needed."""
         return arrivals.read(inputs, vocabulary(self.rulebook))
 
-    def take(self, read: Sequence[Arrival | Parked]) -> list[Fate]:
+    def take(self, read: Sequence[Arrival | Parked], claim: Claim | None = None) -> list[Fate]:
         """Take validated input in and tell what became of each, in the order given; `settle` decides what is due by it.
 
-        All of it is committed when this returns. Where it raises, the runs before the failing one are committed: the same again is safe.
+        All of it is committed when this returns, with the positions of the streams that the `claim` moves; none of it where it raises:
+        FencedError where another reader has moved one of them. The same again is safe. What was due before a close is decided before it is
+        taken in: most of it in transactions of its own, the rest in the close's, so that no other writer comes between.
         """
-        return [fate for run in _between_closes(read) for fate in self._accept(run)]
+        if any(map(intake.is_close, read)):
+            self.settle()
 
-    def _accept(self, run: Sequence[Arrival | Parked]) -> list[Fate]:
-        """One transaction: accept, decide, write. A run is either one close or holds none.
+        def work(connection: Connection) -> list[Fate]:
+            if claim is not None:
+                positions.move(connection, claim)
+            return intake.take(connection, self.rulebook, read)
 
-        What was due before a close is decided in the close's own transaction, so that no other writer comes between.
-        """
-        closes = any(isinstance(one, Arrival) and one.event.type == CLOSE for one in run)
-        with writing(self.engine) as connection:
-            if closes:
-                self._drain(connection)
-            return self._take(connection, run)
+        return transaction(self.engine, work)
 
-    def _take(self, connection: Connection, run: Sequence[Arrival | Parked]) -> list[Fate]:
-        fates = arrivals.sort_out(connection, run)
-        arrivals.park(connection, [fate for fate in fates if isinstance(fate, Parked)])
-        if new := [fate for fate in fates if isinstance(fate, Arrival)]:
-            arrivals.store(connection, new)
-            self._place(connection, [one.event for one in new])
-        return fates
-
-    def _place(self, connection: Connection, events: Sequence[Any]) -> None:
-        """Turn new events into facts and queue what must be decided again."""
-        acceptance = Acceptance(connection, vocabulary(self.rulebook))
-        acceptance.take(events)
-        outbox = Outbox(connection)
-        for target, by in acceptance.immune:
-            alert = immune_close(target.tenant, target.data.month, target.identity, by.identity)
-            outbox.add(alert, target.tenant, target.tenant, max(target.time, by.time))
-        acceptance.work.save()
-        acceptance.marks.queue(connection)
-        outbox.save()
+    def positions(self, topics: Iterable[str]) -> dict[Partition, int]:
+        """The next offset of each (topic, partition) of these topics that was ever taken in with a claim."""
+        with database.reading(self.engine) as connection:
+            return positions.of(connection, topics)
 
     def settle(self) -> None:
-        """Decide what is due and carry out closes that wait, in bounded transactions."""
-        while self.settle_some():
+        """Decide what is due and carry out closes that wait, in bounded transactions; what another writer is deciding is waited for."""
+        while self.settle_some() or self._wait():
             continue
 
     def settle_some(self, limit: int = CHUNK) -> bool:
-        """One transaction of `settle`, of at most about `limit` patient-months; False when nothing was left to do."""
-        with writing(self.engine) as connection:
-            return self._drain_some(connection, limit)
+        """One transaction of `settle`, of at most about `limit` patient-months; False when nothing was left to do.
 
-    def _drain(self, connection: Connection) -> None:
-        while self._drain_some(connection):
-            continue
+        Where others write as well, patients whom one of them has at hand are left to the next time.
+        """
+        page: Page | None = Page()
+        while page is not None:
+            portion = self._portion(limit, page, wait=False)
+            if portion.decided:
+                return True
+            page = portion.next
+        return False
 
-    def _drain_some(self, connection: Connection, limit: int = CHUNK) -> bool:
-        """One bounded portion of what waits: closes first, then decisions. False when nothing waits."""
-        outbox = Outbox(connection)
-        settlement = Settlement(connection, Workspace(connection), self.rulebook, outbox)
-        t = schema.closings.c
-        keys = [key for (key,) in connection.execute(select(t.month_key).distinct().order_by(t.month_key).limit(limit))]
-        if keys:
-            settlement.close(keys)
-        elif is_due(connection):
-            settlement.run(settlement.work.expand(take_due(connection, limit)))
-        else:
-            return False
-        outbox.save()
-        return True
+    def _wait(self) -> bool:
+        """Decide what is due of the first patient of all once whoever has the patient is done; False when nothing waits."""
+        return any(self._portion(1, page, wait=True).decided for page in (Page(), Page(closes=False)))
+
+    def _portion(self, limit: int, page: Page, *, wait: bool) -> Portion:
+        def work(connection: Connection) -> Portion:
+            return Drain(connection, self.rulebook, self._registries).some(limit, page, wait=wait)
+
+        return transaction(self.engine, work)
 
     def lines(self, tenant: str | None = None, month: str | None = None, patient: str | None = None) -> list[dict[str, Any]]:
         """Current lines, sorted as the contract has it."""
@@ -178,14 +159,18 @@ class Ledger:
 
     def retry_dead_letters(self) -> Summary:
         """Take all parked input in again; what is accepted now, or known, leaves the dead letters."""
-        with writing(self.engine) as connection:
-            letters = connection.execute(select(schema.dead_letters.c.origin, schema.dead_letters.c.raw, schema.dead_letters.c.id)).all()
-            connection.execute(schema.dead_letters.delete())
-            read = arrivals.read([(origin, raw) for origin, raw, _ in letters], vocabulary(self.rulebook))
-            total = Summary()
-            for run in _between_closes(read):
-                total += Summary.of(self._take(connection, run))
-                self._drain(connection)
+        t = schema.dead_letters.c
+        with database.reading(self.engine) as connection:
+            letters = connection.execute(select(t.id, t.origin, t.raw).order_by(t.seq)).all()
+        read = self.read((letter.origin, letter.raw) for letter in letters)
+
+        def work(connection: Connection) -> Summary:
+            for some in chunks([letter.id for letter in letters]):
+                connection.execute(schema.dead_letters.delete().where(t.id.in_(some)))
+            return Summary.of(intake.take_alone(connection, self.rulebook, read))
+
+        total = transaction(self.engine, work)
+        self.settle()
         return total
 
     def verify(self) -> list[str]:
@@ -208,18 +193,3 @@ def _by_patient(run: Sequence[Arrival | Parked], size: int) -> Iterator[list[Arr
     first: dict[tuple[str, str, str], str] = {}
     keys = [(one.event.tenant, first.setdefault(one.event[:3], one.event.subject)) if isinstance(one, Arrival) else ("", "") for one in run]
     yield from chunks([run[at] for at in sorted(range(len(run)), key=keys.__getitem__)], size)
-
-
-def _between_closes(read: Sequence[Arrival | Parked]) -> Iterator[Sequence[Arrival | Parked]]:
-    """Runs of input in order, each close alone: it must find decided what came before it and bind before what follows."""
-    run: list[Arrival | Parked] = []
-    for one in read:
-        if isinstance(one, Arrival) and one.event.type == CLOSE:
-            if run:
-                yield run
-            yield [one]
-            run = []
-        else:
-            run.append(one)
-    if run:
-        yield run

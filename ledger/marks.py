@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, select
 
 from domain.events import Event
-from ledger import schema
-from ledger.database import chunks, upsert_all
+from ledger import locks, schema
+from ledger.database import found, upsert_all
+from ledger.keys import one_of
 
 Key = tuple[str, str]
 EVERY: Final = "*"
@@ -45,11 +46,11 @@ class Marks:
         Which events are the cause matters where an adjustment may name them, in a closed month; elsewhere one row stands for all.
         """
         closed = closed_months(connection, {patient.partition("/")[0] for patient, _ in self.found})
-        rows = []
+        rows, batch = [], locks.batch(connection)
         for (patient, month), causes in self.found.items():
             named = month == EVERY or (patient.partition("/")[0], month) in closed
             kept = causes if named else [Cause(max(cause.time for cause in causes), "")]
-            rows += [{"patient_key": patient, "month": month, "cause": cause.identity, "time": cause.time} for cause in kept]
+            rows += [{"patient_key": patient, "month": month, "cause": c.identity, "batch": batch, "time": c.time} for c in kept]
         upsert_all(connection, schema.due, rows)
 
 
@@ -61,31 +62,18 @@ def cause_of(event: Event) -> Cause:
 def closed_months(connection: Connection, tenants: Iterable[str]) -> set[Key]:
     """Months of the tenants that were closed, whole or at a site."""
     t = schema.closures.c
-    found: set[Key] = set()
-    for chunk in chunks(sorted(tenants)):
-        rows = connection.execute(select(t.tenant, t.month).where(t.tenant.in_(chunk)).distinct())
-        found |= {(tenant, month) for tenant, month in rows}
-    return found
+    rows = found(connection, select(t.tenant, t.month).where(one_of(t.tenant)).distinct(), sorted(tenants))
+    return {(tenant, month) for tenant, month in rows}
 
 
-def take_due(connection: Connection, limit: int) -> dict[Key, set[Cause]]:
-    """Take up to about `limit` patient-months out of the due queue, each with all its causes."""
+def take_due(connection: Connection, patients: Iterable[str]) -> dict[Key, set[Cause]]:
+    """Take what is due of these patients out of the queue, each patient-month with all its causes.
+
+    Exactly the rows that are read are deleted: what another writer adds meanwhile stays for the next time.
+    """
     t = schema.due.c
-    keys = connection.execute(select(t.patient_key, t.month).distinct().order_by(t.patient_key, t.month).limit(limit)).all()
-    found: dict[Key, set[Cause]] = {}
-    for chunk in _pairs(keys):
-        matching = tuple_(t.patient_key, t.month).in_(chunk)
-        for patient, month, identity, time in connection.execute(select(t.patient_key, t.month, t.cause, t.time).where(matching)):
-            found.setdefault((patient, month), set()).add(Cause(time, identity))
-        connection.execute(delete(schema.due).where(matching))
-    return found
-
-
-def _pairs(keys: Sequence[object]) -> Iterator[list[tuple[str, str]]]:
-    for chunk in chunks(keys, 200):
-        yield [(row[0], row[1]) for row in chunk]  # type: ignore[index]
-
-
-def is_due(connection: Connection) -> bool:
-    """Whether anything waits to be decided."""
-    return connection.execute(select(schema.due.c.month).limit(1)).first() is not None
+    taken: dict[Key, set[Cause]] = {}
+    statement = delete(schema.due).where(one_of(t.patient_key)).returning(t.patient_key, t.month, t.cause, t.time)
+    for patient, month, identity, time in found(connection, statement, sorted(patients)):
+        taken.setdefault((patient, month), set()).add(Cause(time, identity))
+    return taken

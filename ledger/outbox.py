@@ -10,8 +10,7 @@ from sqlalchemy import Connection, select
 
 from domain.calendar import utc_text
 from domain.settlement import Out, PatientMonth, event_id
-from ledger import schema
-from ledger.arrivals import next_number
+from ledger import locks, schema
 from ledger.database import insert_all
 
 SOURCE: Final = "/caremonth"
@@ -39,10 +38,11 @@ class Outbox:
         self.rows.append({"id": identifier, "type": decision.type, "tenant": tenant, "event": orjson.dumps(event)})
 
     def save(self) -> None:
-        """Append what was added; numbers have no holes, since the writer holds the ledger's lock."""
-        first = next_number(self.connection, schema.outbox.c.sequence) if self.rows else 0
-        insert_all(self.connection, schema.outbox, [{"sequence": n, **row} for n, row in enumerate(self.rows, first)])
-        self.rows = []
+        """Append what was added, as the transaction's last step: until it ends nobody else gets numbers, so they have no holes."""
+        if self.rows:
+            first = locks.numbers(self.connection, locks.OUTBOX, len(self.rows))
+            insert_all(self.connection, schema.outbox, [{"sequence": n, **row} for n, row in enumerate(self.rows, first)])
+            self.rows = []
 
 
 def sent(
@@ -59,4 +59,4 @@ def sent(
 
 def last_sequence(connection: Connection) -> int:
     """The position of the last decision; 0 before the first."""
-    return next_number(connection, schema.outbox.c.sequence) - 1
+    return locks.number(connection, locks.OUTBOX)

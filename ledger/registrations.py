@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, delete, select
 
 from domain.events import Event
 from domain.facts import Registry
 from domain.registry import Registration, registry_of
 from ledger import schema
-from ledger.database import chunks, insert_new, upsert_all
+from ledger.database import found, insert_new, upsert_all
+from ledger.keys import one_of
 
 SITE = "care.site.registered.v1"
 PERSON = "care.practitioner.registered.v1"
@@ -46,6 +48,28 @@ def load(connection: Connection, tenant: str) -> Registry:
     )
 
 
+def current(connection: Connection, tenant: str, known: dict[str, tuple[int, Registry]] | None) -> Registry:
+    """The registrations of a tenant, those at hand if they are of the tenant's present version."""
+    if known is None:
+        return load(connection, tenant)
+    version = version_of(connection, tenant)
+    if tenant not in known or known[tenant][0] != version:
+        known[tenant] = version, load(connection, tenant)
+    return known[tenant][1]
+
+
+def version_of(connection: Connection, tenant: str) -> int:
+    """How many batches changed the tenant's registrations or closed a month."""
+    t = schema.tenants.c
+    return int(connection.execute(select(t.version).where(t.tenant == tenant)).scalar() or 0)
+
+
+def raise_version(connection: Connection, tenants: Iterable[str]) -> None:
+    """Tell those who keep a tenant's registrations at hand that they are others now. The tenants are this transaction's own."""
+    rows = [{"tenant": tenant, "version": version_of(connection, tenant) + 1} for tenant in sorted(set(tenants))]
+    upsert_all(connection, schema.tenants, rows)
+
+
 def refer(connection: Connection, rows: list[tuple[str, str, str]]) -> None:
     """Remember that a patient's facts name a site or person: (tenant, subject, patient key)."""
     insert_new(connection, schema.references, [{"tenant": t, "subject": s, "patient": p} for t, s, p in rows])
@@ -54,5 +78,5 @@ def refer(connection: Connection, rows: list[tuple[str, str, str]]) -> None:
 def referring(connection: Connection, tenant: str, subjects: set[str]) -> set[str]:
     """Keys of the patients whose facts name one of the subjects (`site:ID`, `person:ID`)."""
     t = schema.references.c
-    statement = select(t.patient).where(t.tenant == tenant, t.subject.in_(bindparam("subjects", expanding=True))).distinct()
-    return {key for chunk in chunks(sorted(subjects)) for (key,) in connection.execute(statement, {"subjects": chunk})}
+    statement = select(t.patient).where(t.tenant == tenant, one_of(t.subject)).distinct()
+    return {key for (key,) in found(connection, statement, sorted(subjects))}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from domain.rulebook import Rulebook
 from domain.rulebook_compile import compile_rulebook
-from ledger import schema
+from ledger import locks, schema
 from ledger.database import insert_new, reading, upsert_all, writing
 from ledger.errors import LedgerError, RulesDifferError
 from ledger.rule_files import PACKAGED, RuleFileError, load_document, packaged_fingerprint
@@ -32,14 +32,22 @@ def rulebook_for(engine: Engine, directory: Path | None = None) -> Rulebook:
         return compile_rulebook(orjson.loads(stored))
     carried = load(files)
     if active is not None and active != carried.digest:
-        raise RulesDifferError(
-            f"the ledger was decided by rule set {_name(stored)} ({active[:12]}), "
-            f"this program carries {carried.id} ({carried.digest[:12]}); "
-            "point --rules to the rules of the ledger, or start a new ledger and ingest the events into it under the new ones"
-        )
+        raise _differ(carried, active, stored)
     with writing(engine) as connection:
+        locks.setup(connection)
+        active = setting(connection, ACTIVE)
+        if active not in (None, carried.digest):
+            raise _differ(carried, active, document_of(connection, active))
         adopt(connection, carried, _fingerprint(files))
     return carried
+
+
+def _differ(carried: Rulebook, active: str, stored: bytes | None) -> RulesDifferError:
+    return RulesDifferError(
+        f"the ledger was decided by rule set {_name(stored)} ({active[:12]}), "
+        f"this program carries {carried.id} ({carried.digest[:12]}); "
+        "point --rules to the rules of the ledger, or start a new ledger and ingest the events into it under the new ones"
+    )
 
 
 def load(directory: Path) -> Rulebook:

@@ -1,24 +1,30 @@
 """The ledger's tables. Keys are texts of ids joined by `/`, which no id contains; documents are JSON in UTF-8.
 
 `events` and `dead_letters` are what came in and are never changed but for retries; `outbox`, `closures` and the closed
-and adjusted figures of `lines` are history too. The rest is a function of the events and can be made anew.
+and adjusted figures of `lines` are history too. `counters` give the numbers of events, decisions, dead letters and closes; `positions` tell
+how far streams were read; `tenants` count a tenant's registrations and closes; `performers` are there to be locked. The rest is a function
+of the events and can be made anew.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 metadata: Final = MetaData()
+TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text in order of code points, as Python and SQLite have it, whatever the database's language."""
+NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits: instants and positions outgrow the `integer` of Postgres; SQLite's is as wide as the number."""
 
 
 def _text(name: str, *, primary: bool = False, null: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=primary, nullable=null)
+    return Column(name, TEXT, primary_key=primary, nullable=null)
 
 
 def _number(name: str, *, primary: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, Integer, primary_key=primary, nullable=null, autoincrement=False)
+    return Column(name, NUMBER, primary_key=primary, nullable=null, autoincrement=False)
 
 
 def _document(name: str) -> Column[bytes]:
@@ -90,7 +96,8 @@ closures = Table(
 
 due = Table(
     "due", metadata,
-    _text("patient_key", primary=True), _text("month", primary=True), _text("cause", primary=True), _number("time"),
+    _text("patient_key", primary=True), _text("month", primary=True), _text("cause", primary=True), _number("batch", primary=True),
+    _number("time"),
     sqlite_with_rowid=False,
 )  # fmt: skip
 
@@ -112,4 +119,16 @@ outbox = Table(
     "outbox", metadata,
     _number("sequence", primary=True), _text("id"), _text("type"), _text("tenant"), _document("event"),
     Index("outbox_type", "type", "sequence"),
+)  # fmt: skip
+
+counters = Table("counters", metadata, _text("name", primary=True), _number("value"), sqlite_with_rowid=False)
+
+tenants = Table("tenants", metadata, _text("tenant", primary=True), _number("version"), sqlite_with_rowid=False)
+
+performers = Table("performers", metadata, _text("key", primary=True), sqlite_with_rowid=False)
+
+positions = Table(
+    "positions", metadata,
+    _text("topic", primary=True), _number("partition", primary=True), _number("next_offset"), _text("writer"), _number("moved_at"),
+    sqlite_with_rowid=False,
 )  # fmt: skip

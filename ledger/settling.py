@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, bindparam, delete, select
+from sqlalchemy import Connection, RowMapping, delete, select
 
 from domain.alerts import adjustment_alerts, alerts, conflicts_in
 from domain.decide import Decision, decide
@@ -19,7 +19,8 @@ from domain.rulebook import Rulebook
 from domain.settlement import GONE, Out, PatientMonth, Row, Scope, Stored, close, settle
 from ledger import registrations, schema
 from ledger.booking import conflicts_of
-from ledger.database import chunks, upsert_all
+from ledger.database import found, upsert_all
+from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Cause
 from ledger.marks import Key as MonthKey
 from ledger.outbox import Outbox
@@ -30,11 +31,18 @@ from ledger.workspace import Workspace
 class Settlement:
     """One transaction's deciding: everything it needs is loaded in bulk, everything it changes written in bulk."""
 
-    def __init__(self, connection: Connection, work: Workspace, rulebook: Rulebook, outbox: Outbox) -> None:
+    def __init__(
+        self, connection: Connection, work: Workspace, rulebook: Rulebook, outbox: Outbox, known: dict[str, tuple[int, Registry]] | None = None
+    ) -> None:
+        """`known` are registries by tenant with the version they are of, kept from one transaction to the next.
+
+        A transaction that itself takes registrations in does without: what it reads may be rolled back.
+        """
         self.connection = connection
         self.work = work
         self.rulebook = rulebook
         self.outbox = outbox
+        self.known = known
         self.registries: dict[str, Registry] = {}
         self.closures: dict[tuple[str, str], list[tuple[int, str | None, int]]] = {}
         self.stored: dict[str, dict[Key, Stored]] = {}
@@ -76,16 +84,13 @@ class Settlement:
     def _load_lines(self, month_keys: list[str]) -> None:
         t = schema.lines.c
         self.stored = {key: {} for key in month_keys}
-        statement = select(schema.lines).where(t.month_key.in_(bindparam("keys", expanding=True)))
-        for chunk in chunks(month_keys):
-            for row in self.connection.execute(statement, {"keys": chunk}).mappings():
-                stored = stored_line(row)
-                self.stored[row["month_key"]][stored.key] = stored
+        for row in found(self.connection, select(schema.lines).where(one_of(t.month_key)), month_keys):
+            stored = stored_line(row._mapping)
+            self.stored[row.month_key][stored.key] = stored
         c = schema.closings.c
-        waiting = select(c.month_key, c.closure).where(c.month_key.in_(bindparam("keys", expanding=True))).order_by(c.closure)
-        for chunk in chunks(month_keys):
-            for key, number in self.connection.execute(waiting, {"keys": chunk}):
-                self.pending.setdefault(key, []).append(number)
+        waiting = select(c.month_key, c.closure).where(one_of(c.month_key)).order_by(c.closure)
+        for key, number in found(self.connection, waiting, month_keys):
+            self.pending.setdefault(key, []).append(number)
 
     def _closures(self, tenant: str, month: str) -> list[tuple[int, str | None, int]]:
         key = (tenant, month)
@@ -97,7 +102,7 @@ class Settlement:
 
     def _registry(self, tenant: str) -> Registry:
         if tenant not in self.registries:
-            self.registries[tenant] = registrations.load(self.connection, tenant)
+            self.registries[tenant] = registrations.current(self.connection, tenant, self.known)
         return self.registries[tenant]
 
     def _carry_out(self, one: PatientMonth) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Table, select
 
 from domain.records import Fact, Facts, add, months_of, reading_months, remove, with_windows
-from ledger import schema
-from ledger.database import chunks, upsert_all
+from ledger import locks, schema
+from ledger.database import found, upsert_all
+from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Cause
 from ledger.marks import Key as MonthKey
 
@@ -51,19 +52,29 @@ class Workspace:
         self.patients: dict[str, PatientDocument] = {}
         self.months: dict[str, MonthDocument] = {}
 
+    def hold(self, keys: Iterable[str], *, skip: bool = False) -> set[str]:
+        """Have these patients to oneself and their documents at hand; with `skip` only those whom no other writer has. Returns whom."""
+        wanted = sorted(keys)
+        if not locks.several(self.connection):
+            self.load_patients(wanted)
+            return set(wanted)
+        got = {key: orjson.loads(document) for key, document in locks.patients(self.connection, wanted, skip=skip)}
+        self.patients |= {key: PatientDocument(document) for key, document in got.items() if key not in self.patients}
+        return set(got)
+
     def load_patients(self, keys: Iterable[str]) -> None:
         """Have the documents of these patients at hand; unknown ones empty."""
         missing = sorted(set(keys) - self.patients.keys())
-        found = dict(_rows(self.connection, schema.patients, missing))
+        known = {key: document for key, document in _rows(self.connection, schema.patients, missing)}
         for key in missing:
-            self.patients[key] = PatientDocument(orjson.loads(found[key]) if key in found else {})
+            self.patients[key] = PatientDocument(orjson.loads(known[key]) if key in known else {})
 
     def load_months(self, keys: Iterable[str]) -> None:
         """Have the documents of these patient-months at hand; unknown ones empty."""
         missing = sorted(set(keys) - self.months.keys())
-        found = {key: (facts, state) for key, facts, state in _rows(self.connection, schema.months, missing)}
+        known = {key: (facts, state) for key, facts, state in _rows(self.connection, schema.months, missing)}
         for key in missing:
-            facts, state = found.get(key, (b"{}", b"{}"))
+            facts, state = known.get(key, (b"{}", b"{}"))
             self.months[key] = MonthDocument(orjson.loads(facts), orjson.loads(state))
 
     def add_lasting(self, patient: str, kind: str, fact: Fact) -> None:
@@ -105,11 +116,11 @@ class Workspace:
     def expand(self, marks: Mapping[MonthKey, set[Cause]]) -> dict[MonthKey, set[Cause]]:
         """Marks with `*` spelled out as the roster and all months there may be something of."""
         self.load_patients({patient for patient, month in marks if month == "*"})
-        found: dict[MonthKey, set[Cause]] = {}
+        spelled: dict[MonthKey, set[Cause]] = {}
         for (patient, month), causes in marks.items():
             for one in (ROSTER_DUE, *self.all_months(patient)) if month == "*" else (month,):
-                found.setdefault((patient, one), set()).update(causes)
-        return found
+                spelled.setdefault((patient, one), set()).update(causes)
+        return spelled
 
     def all_months(self, patient: str) -> set[str]:
         """The patient's months, and those in which a window of readings may still end."""
@@ -133,6 +144,4 @@ class Workspace:
 
 
 def _rows(connection: Connection, table: Table, keys: list[str]) -> Iterable[Any]:
-    statement = select(table).where(table.c.key.in_(bindparam("keys", expanding=True)))
-    for chunk in chunks(keys):
-        yield from connection.execute(statement, {"keys": chunk}).all()
+    return found(connection, select(table).where(one_of(table.c.key)), keys)

@@ -1,0 +1,89 @@
+"""Validated input into the ledger, within one transaction: new events, dead letters, facts, and marks of what must be decided again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection
+
+from domain.alerts import immune_close
+from domain.events import Event
+from domain.rulebook import Rulebook
+from domain.rulebook_vocabulary import vocabulary
+from ledger import arrivals, locks
+from ledger.accepting import CLOSE, Acceptance
+from ledger.arrivals import Arrival, Fate, Parked
+from ledger.draining import Drain
+from ledger.outbox import Outbox
+
+Run = Sequence[Arrival | Parked]
+CHUNK = 2_000
+"""Patient-months decided together."""
+
+
+def take(connection: Connection, rulebook: Rulebook, read: Run) -> list[Fate]:
+    """Take input in, in order, and tell what became of each.
+
+    Where a close is among it, this transaction has the tenants to itself: what was due before a close is decided before it is taken in.
+    """
+    if any(is_close(one) for one in read):
+        return take_alone(connection, rulebook, read)
+    return _take(connection, rulebook, read)
+
+
+def take_alone(connection: Connection, rulebook: Rulebook, read: Run) -> list[Fate]:
+    """Take input in and decide all that is due before each close in it, with no other writer of its tenants between."""
+    tenants = {one.event.tenant for one in read if isinstance(one, Arrival)}
+    locks.tenants(connection, tenants, alone=True)
+    locks.gate(connection)
+    fates: list[Fate] = []
+    for run in between_closes(read):
+        if tenants and is_close(run[0]):
+            Drain(connection, rulebook, None).all_of(tenants, CHUNK)
+        fates += _take(connection, rulebook, run)
+    return fates
+
+
+def _take(connection: Connection, rulebook: Rulebook, run: Run) -> list[Fate]:
+    fates = arrivals.sort_out(connection, run)
+    outbox = Outbox(connection)
+    if new := [fate for fate in fates if isinstance(fate, Arrival)]:
+        events = [one.event for one in new]
+        acceptance = _placed(connection, rulebook, events, outbox)
+        arrivals.store(connection, new)
+        acceptance.confirm(events)
+    arrivals.park(connection, [fate for fate in fates if isinstance(fate, Parked)])
+    outbox.save()
+    return fates
+
+
+def _placed(connection: Connection, rulebook: Rulebook, events: Sequence[Event], outbox: Outbox) -> Acceptance:
+    """Turn new events into facts and queue what must be decided again."""
+    acceptance = Acceptance(connection, vocabulary(rulebook))
+    acceptance.take(events)
+    for target, by in acceptance.immune:
+        alert = immune_close(target.tenant, target.data.month, target.identity, by.identity)
+        outbox.add(alert, target.tenant, target.tenant, max(target.time, by.time))
+    acceptance.work.save()
+    acceptance.marks.queue(connection)
+    return acceptance
+
+
+def is_close(one: Arrival | Parked) -> bool:
+    """Whether the input closes a month."""
+    return isinstance(one, Arrival) and one.event.type == CLOSE
+
+
+def between_closes(read: Run) -> Iterator[Run]:
+    """Runs of input in order, each close alone: it must find decided what came before it and bind before what follows."""
+    run: list[Arrival | Parked] = []
+    for one in read:
+        if is_close(one):
+            if run:
+                yield run
+            yield [one]
+            run = []
+        else:
+            run.append(one)
+    if run:
+        yield run

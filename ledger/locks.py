@@ -1,0 +1,97 @@
+"""Who may write what at the same time (docs/adr/0009-postgres-beside-sqlite.md). On SQLite the one write lock is all of it.
+
+On Postgres locks are taken in one order: positions, tenants, patients, performers, counters; within each sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from zlib import crc32
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from ledger import schema
+from ledger.packed import Documents, Numbers, Texts
+
+TENANTS: Final = 0x63617265
+SETUP: Final = TENANTS + 1
+BUCKETS: Final = 256
+"""Tenants share so many locks, else a batch of many tenants could fill the server's lock table."""
+EVENTS, LETTERS, OUTBOX, CLOSURES, BURIALS = "events", "letters", "outbox", "closures", "burials"
+BATCH: Final = "caremonth_batch"
+_EMPTY: Final = b'{"months":[],"references":[],"roster":{}}'
+
+_TOGETHER: Final = "SELECT pg_advisory_xact_lock_shared(%s, bucket::int) FROM unnest(%s) AS bucket"
+_ALONE: Final = "SELECT pg_advisory_xact_lock(%s, bucket::int) FROM unnest(%s) AS bucket"
+_NEW_PATIENTS: Final = "INSERT INTO patients (key, facts) SELECT * FROM unnest(%s, %s) ON CONFLICT DO NOTHING"
+_HOLD_PATIENTS: Final = "SELECT key, facts FROM patients WHERE key = ANY(%s) ORDER BY key FOR UPDATE"
+_NEW_PERFORMERS: Final = "INSERT INTO performers (key) SELECT * FROM unnest(%s) ON CONFLICT DO NOTHING"
+_HOLD_PERFORMERS: Final = "SELECT 1 FROM performers WHERE key = ANY(%s) ORDER BY key FOR UPDATE"
+
+
+def several(connection: Connection) -> bool:
+    """Whether other writers may be at work in this moment."""
+    return connection.dialect.name == "postgresql"
+
+
+def batch(connection: Connection) -> int:
+    """The number that tells this transaction's rows of the due queue from others'."""
+    return int(connection.info.get(BATCH, 0)) if several(connection) else 0
+
+
+def setup(connection: Connection) -> None:
+    """Be the only one who creates tables or chooses rules."""
+    if several(connection):
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (SETUP,))
+
+
+def tenants(connection: Connection, names: Iterable[str], *, alone: bool = False) -> None:
+    """Work on tenants beside others who do; `alone` for what bears on all their patients: registrations and closes.
+
+    Advisory locks, because they are given in the order asked for: a close would wait for ever behind rows locked by ever new sharers.
+    """
+    if several(connection):
+        buckets = sorted({crc32(name.encode()) % BUCKETS for name in names})
+        connection.exec_driver_sql(_ALONE if alone else _TOGETHER, (TENANTS, Numbers(buckets)))
+
+
+def patients(connection: Connection, keys: list[str], *, skip: bool = False) -> Sequence[Any]:
+    """Have these patients, sorted by key, to oneself, and read their documents; with `skip` only those nobody has.
+
+    Unknown ones get an empty document first, in the same order, so that there is a row to lock.
+    """
+    if skip:
+        return connection.exec_driver_sql(f"{_HOLD_PATIENTS} SKIP LOCKED", (Texts(keys),)).all()
+    connection.exec_driver_sql(_NEW_PATIENTS, (Texts(keys), Documents([_EMPTY] * len(keys))))
+    return connection.exec_driver_sql(_HOLD_PATIENTS, (Texts(keys),)).all()
+
+
+def performers(connection: Connection, keys: Iterable[str]) -> None:
+    """Have the bookings of these performers (`tenant/performer`) to oneself."""
+    if several(connection) and (ordered := sorted(set(keys))):
+        connection.exec_driver_sql(_NEW_PERFORMERS, (Texts(ordered),))
+        connection.exec_driver_sql(_HOLD_PERFORMERS, (Texts(ordered),))
+
+
+def gate(connection: Connection) -> None:
+    """Be the only one who accepts events from here on; whoever does takes the number of events before any other."""
+    if several(connection):
+        connection.execute(select(schema.counters.c.value).where(schema.counters.c.name == EVENTS).with_for_update())
+
+
+def numbers(connection: Connection, name: str, count: int) -> int:
+    """The first of `count` new numbers. Nobody else gets numbers until this transaction ends: they have no holes and come in order."""
+    c = schema.counters.c
+    raised = update(schema.counters).where(c.name == name).values(value=c.value + bindparam("count")).returning(c.value)
+    return int(connection.execute(raised, {"count": count}).scalar_one()) - count + 1
+
+
+def burials(connection: Connection) -> int:
+    """How many batches have named events as gone; 0 where nobody else can meanwhile."""
+    return number(connection, BURIALS) if several(connection) else 0
+
+
+def number(connection: Connection, name: str) -> int:
+    """The last number given."""
+    return int(connection.execute(select(schema.counters.c.value).where(schema.counters.c.name == name)).scalar_one())

@@ -1,0 +1,187 @@
+"""What is Postgres's alone: sessions, rows in bulk, which errors pass, whether a lost commit was one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import chain
+from operator import itemgetter
+from typing import Any, Final
+
+from psycopg import Connection as Driver
+from psycopg import Cursor, Error
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+from sqlalchemy import URL, BigInteger, Connection, Engine, LargeBinary, Table, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from ledger.errors import LedgerError
+from ledger.packed import Documents, Numbers, Packed, Texts
+
+OLDEST: Final = (13,)
+WAIT_SECONDS: Final = 60.0
+WAIT: Final = "caremonth_wait"
+SETTINGS: Final = {
+    "application_name": "caremonth",
+    "idle_in_transaction_session_timeout": "5s",
+    "lock_timeout": "30s",
+    "statement_timeout": "120s",
+    "synchronous_commit": "on",
+}
+"""Of every session. A writer that is frozen in a transaction loses it after 5 s, so that its locks hold up nobody for longer."""
+_RACES: Final = {"40001", "40P01", "55P03", "23505"}
+"""Serialization failure, deadlock, a lock waited for too long, a row that another writer was quicker to insert."""
+_GONE: Final = {"57P01", "57P02", "57P03", "25P03", "53300"}
+"""Shutdown, crash, starting up, idle in a transaction for too long, too many connections."""
+
+
+class _BinaryCursor(Cursor[Any]):
+    """Results in their binary form: documents come as they are instead of in hexadecimal."""
+
+    def __init__(self, connection: Driver[Any], **options: Any) -> None:
+        super().__init__(connection, **options)
+        self.format = Format.BINARY
+
+
+def _dumper(kind: type[Packed]) -> type[Dumper]:
+    class PackedDumper(Dumper):
+        format = Format.BINARY
+        oid = kind.array
+
+        def dump(self, obj: Packed) -> Buffer | None:
+            return obj.packed()
+
+    return PackedDumper
+
+
+_DUMPERS: Final = {kind: _dumper(kind) for kind in (Documents, Texts, Numbers)}
+
+
+def postgres_engine(url: URL) -> Engine:
+    """An engine whose sessions have this program's settings.
+
+    A writer waits a minute for others, and for a server that is gone, or as many seconds as the URL says with `?timeout=`.
+    """
+    if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise LedgerError("Postgres is reached by the driver psycopg; write the database URL like postgresql+psycopg://USER@HOST/DATABASE")
+    wait = _wait_of(url)
+    known = url.set(drivername="postgresql+psycopg").difference_update_query(["timeout"])
+    engine = create_engine(
+        known, connect_args={"cursor_factory": _BinaryCursor}, pool_pre_ping=True, pool_size=4, max_overflow=16, execution_options={WAIT: wait}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        for kind, dumper in _DUMPERS.items():
+            connection.adapters.register_dumper(kind, dumper)
+        asked = ", ".join("set_config(%s, %s, false)" for _ in SETTINGS)
+        connection.execute(f"SELECT {asked}", list(chain.from_iterable(SETTINGS.items())))
+        connection.commit()
+
+    return engine
+
+
+def _wait_of(url: URL) -> float:
+    try:
+        return float(str(url.query.get("timeout", WAIT_SECONDS)))
+    except ValueError:
+        raise LedgerError(
+            "the timeout in the database URL is no number of seconds; write it like postgresql+psycopg://USER@HOST/DATABASE?timeout=10"
+        ) from None
+
+
+def require_fit(connection: Connection) -> None:
+    """Raise LedgerError where the server is too old or its texts are not UTF-8."""
+    if (version := connection.dialect.server_version_info or (0,)) < OLDEST:
+        raise LedgerError(f"the server is Postgres {version[0]}; use {OLDEST[0]} or newer")
+    if (encoding := connection.execute(text("SHOW server_encoding")).scalar()) != "UTF8":
+        raise LedgerError(f"the database's encoding is {encoding}; create it with ENCODING 'UTF8'")
+
+
+def unhurried(connection: Connection) -> None:
+    """Let this transaction take its time: it holds no lock that a writer waits for, or none can go on before it is done."""
+    connection.execute(text("SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)"))
+
+
+def bulk(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], mode: str) -> None:
+    """Insert rows (`insert`), those with a known key in place of the old (`upsert`), or only unknown ones (`ignore`).
+
+    Where a key comes twice in an upsert the last row holds, as when they come one by one; Postgres itself refuses such a statement.
+    """
+    if mode == "upsert":
+        key = itemgetter(*(column.name for column in table.primary_key))
+        rows = list({key(row): row for row in rows}.values())
+    columns = tuple(kind([row[name] for row in rows]) for name, kind in _columns(table))
+    connection.exec_driver_sql(_spelled(connection, table, mode), columns)
+
+
+@cache
+def _columns(table: Table) -> tuple[tuple[str, type[Packed]], ...]:
+    return tuple((column.name, _kind(column.type)) for column in table.columns)
+
+
+def _kind(column: object) -> type[Packed]:
+    if isinstance(column, BigInteger):
+        return Numbers
+    return Documents if isinstance(column, LargeBinary) else Texts
+
+
+_statements: dict[tuple[Table, str], str] = {}
+
+
+def _spelled(connection: Connection, table: Table, mode: str) -> str:
+    key = table, mode
+    if key not in _statements:
+        quote = connection.dialect.identifier_preparer.quote
+        names = [quote(column.name) for column in table.columns]
+        own = {quote(column.name) for column in table.primary_key}
+        kept = ", ".join(f"{name} = excluded.{name}" for name in names if name not in own)
+        conflict = {
+            "insert": "",
+            "ignore": " ON CONFLICT DO NOTHING",
+            "upsert": f" ON CONFLICT ({', '.join(sorted(own))}) DO UPDATE SET {kept}",
+        }
+        given = ", ".join("%s" for _ in names)
+        _statements[key] = f"INSERT INTO {quote(table.name)} ({', '.join(names)}) SELECT * FROM unnest({given}){conflict[mode]}"  # noqa: S608
+    return _statements[key]
+
+
+def passes(error: DBAPIError) -> bool:
+    """Whether the same transaction may succeed when it is tried again."""
+    return is_lost(error) or _state(error) in _RACES
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """Whether the server is gone, or this session of it; what became of a commit is then unknown."""
+    state = _state(error)
+    return error.connection_invalidated or state in _GONE or (state or "").startswith("08") or _unreached(error)
+
+
+def _unreached(error: DBAPIError) -> bool:
+    """Whether no server answered; one that answers and refuses gives a state, but for a wrong password while connecting."""
+    return isinstance(error.orig, Error) and _state(error) is None and "refused" in str(error.orig)
+
+
+def _state(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
+
+
+def transaction_number(connection: Connection) -> int:
+    """The number of the transaction that this connection is in."""
+    return int(connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one())
+
+
+def was_committed(connection: Connection, number: int) -> bool | None:
+    """What became of a transaction; None while it goes on."""
+    status = connection.execute(text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))"), {"number": str(number)}).scalar()
+    return None if status == "in progress" else status == "committed"
+
+
+def sentence(error: DBAPIError) -> str:
+    """What the server said, without what may be data: details and values stand on later lines, or in classes that are not repeated."""
+    words = str(error.orig).strip().splitlines()
+    state = _state(error)
+    if state is None or state[:2] in {"08", "28", "3D", "42", "53", "55", "57", "40", "25"}:
+        return words[0] if words else type(error.orig).__name__
+    return f"{type(error.orig).__name__} ({state})"

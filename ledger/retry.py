@@ -1,0 +1,83 @@
+"""One transaction, tried again where another writer or a restart of the server came between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from random import uniform
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from ledger import locks
+from ledger.database import is_postgres, refusal, writing
+from ledger.errors import LedgerError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+T = TypeVar("T")
+TRIES: Final = 20
+FIRST_PAUSE: Final = 0.01
+LONGEST_PAUSE: Final = 1.0
+
+
+class RaceError(Exception):
+    """What another writer committed meanwhile bears on this transaction: it must begin anew."""
+
+
+def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do the work in one transaction and return what it returns once that is durable; it is done whole or not at all.
+
+    On Postgres it may be done several times, so it must keep nothing of a time before: after a deadlock, a row that another writer was
+    quicker to insert, a lost connection. Races are tried again a bounded number of times, a server that is gone for as long as the URL's
+    `timeout`; then LedgerError. A commit whose answer was lost is looked up by the transaction's number, never repeated on suspicion.
+    """
+    if not is_postgres(engine):
+        with writing(engine) as connection:
+            return work(connection)
+    from ledger import postgres
+
+    until, tries = monotonic() + float(engine.get_execution_options()[postgres.WAIT]), 0
+    while True:
+        try:
+            return _once(engine, work, postgres, until)
+        except DBAPIError as error:
+            lost = postgres.is_lost(error)
+            if not postgres.passes(error) or monotonic() > until or (not lost and tries >= TRIES):
+                raise refusal(error) from None
+        except RaceError:
+            if tries >= TRIES:
+                raise LedgerError(f"other writers were quicker {TRIES} times with the same input; run the command again") from None
+        sleep(uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries))
+        tries += 1
+
+
+def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType, until: float) -> T:
+    with engine.connect() as connection:
+        begun = connection.begin()
+        number: int = postgres.transaction_number(connection)
+        connection.info[locks.BATCH] = number
+        done = work(connection)
+        try:
+            begun.commit()
+        except DBAPIError as error:
+            if not (postgres.is_lost(error) and _was_committed(engine, postgres, number, until)):
+                raise
+    return done
+
+
+def _was_committed(engine: Engine, postgres: ModuleType, number: int, until: float) -> bool:
+    """Ask the server, once it is there again, what became of the transaction; LedgerError where it is not there in time."""
+    while monotonic() < until:
+        with suppress(DBAPIError), engine.connect() as connection:
+            known: bool | None = postgres.was_committed(connection, number)
+            if known is not None:
+                return known
+        sleep(LONGEST_PAUSE / 4)
+    raise LedgerError(
+        "the database was lost while it committed, and did not come back in time: the last step may be written or not; "
+        "run the command again once it is back, what is known already changes nothing"
+    )
