@@ -30,7 +30,7 @@ demo: $(STAMP) ## three sites through the whole pipeline
 test: $(STAMP) ## every test, the layering included; TESTS=tests/domain narrows
 	@$(BIN)/python -m pytest -q $(TESTS)
 
-check: $(STAMP) ## style, types, layering, sizes, words, docs
+check: $(STAMP) ## style, types, layering, sizes, words, docs, schemas
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -38,6 +38,7 @@ check: $(STAMP) ## style, types, layering, sizes, words, docs
 	@$(BIN)/python -m tools.sizes
 	@$(BIN)/python -m tools.words
 	@$(BIN)/python -m tools.docs
+	@$(BIN)/python -m tools.schemas check
 
 format: $(STAMP) ## lay the code out
 	@$(BIN)/ruff check --fix-only --quiet .

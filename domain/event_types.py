@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from domain.identifiers import FREE_TEXT, ICD10, LINE, NAME, PARTY, PLACE_OF_SERVICE, checked_npi, checked_zone
+from domain.identifiers import FREE_TEXT, ICD10, LINE, MONTH, NAME, NPI, PARTY, PLACE_OF_SERVICE, checked_npi, checked_zone
 from domain.instants import parse_day, parse_instant, parse_month
 
 INTEGER_LIMIT: Final = 2**63
@@ -27,9 +27,9 @@ def _supervision(value: object) -> object:
     return "general" if value is None else value
 
 
-Instant = Annotated[int, PlainValidator(parse_instant)]
-Day = Annotated[int, PlainValidator(parse_day)]
-Month = Annotated[str, AfterValidator(parse_month)]
+Instant = Annotated[int, PlainValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Day = Annotated[int, PlainValidator(parse_day), WithJsonSchema({"type": "string", "format": "date"})]
+Month = Annotated[str, AfterValidator(parse_month), WithJsonSchema({"type": "string", "pattern": MONTH})]
 Name = Annotated[str, Field(pattern=NAME)]
 Party = Annotated[str, Field(pattern=PARTY)]
 Line = Annotated[str, Field(pattern=LINE)]
@@ -63,7 +63,7 @@ class PractitionerRegistered(Fact):
     """A version of a person who bills or performs."""
 
     role: Role
-    npi: Annotated[str, AfterValidator(checked_npi)] | None = None
+    npi: Annotated[str, AfterValidator(checked_npi), WithJsonSchema({"type": "string", "pattern": NPI})] | None = None
     employment: Literal["employee", "contractor", "leased"] | None = None
     valid_from: Day | None = None
 
@@ -122,7 +122,9 @@ class TimeLogged(Fact):
     activity: FreeText
     interactive: bool
     source: Literal["timer", "manual", "inferred"]
-    supervision: Annotated[Literal["general", "direct"], BeforeValidator(_supervision)] = "general"
+    supervision: Annotated[
+        Literal["general", "direct"], BeforeValidator(_supervision, json_schema_input_type=Literal["general", "direct"] | None)
+    ] = "general"
 
 
 class ConditionRecorded(Fact):

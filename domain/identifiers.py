@@ -21,6 +21,8 @@ LINE: Final = rf"^[^{_CONTROLS}]*$"
 FREE_TEXT: Final = r"^(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f]|\r\n)*$"
 """Text for people: new lines and tabs are the only control characters a person types on purpose."""
 PLACE_OF_SERVICE: Final = r"^[0-9]{2}$"
+NPI: Final = r"^[0-9]{10}$"
+MONTH: Final = r"^(?:20[0-9]{2}|2100)-(?:0[1-9]|1[0-2])$"
 ICD10: Final = r"^[A-Za-z][0-9][0-9A-Za-z](?:\.?[0-9A-Za-z]{1,4})?$"
 
 SENTENCES: Final[Mapping[str, str]] = {
@@ -34,7 +36,7 @@ SENTENCES: Final[Mapping[str, str]] = {
 }
 
 _SAFE_FIELD: Final = re.compile(r"[A-Za-z0-9_]{1,40}", re.ASCII)
-_NPI: Final = re.compile(r"[0-9]{10}", re.ASCII)
+_NPI: Final = re.compile(NPI, re.ASCII)
 _LUHN_DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _NOT_PLACES: Final = frozenset({"Factory", "localtime"})
 

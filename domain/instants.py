@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Final
 
+from domain.identifiers import MONTH
+
 FIRST_INSTANT: Final = 946_684_800
 """2000-01-01T00:00:00Z, the earliest instant an event may name."""
 LAST_INSTANT: Final = 4_133_980_799
@@ -19,7 +21,7 @@ _UNIX_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _DAY_SECONDS: Final = 86_400
 _HOUR: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3])", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_MONTH: Final = re.compile(r"(?:20\d\d|2100)-(?:0[1-9]|1[0-2])", re.ASCII)
+_MONTH: Final = re.compile(MONTH, re.ASCII)
 _FRACTION: Final = re.compile(r"\.\d+", re.ASCII)
 
 _CLOCK: Final = {f":{minute:02}:{second:02}": minute * 60 + second for minute in range(60) for second in range(60)}
