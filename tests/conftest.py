@@ -1,0 +1,12 @@
+"""Fixtures of every test."""
+
+from tests.servers.fixtures import (
+    _kafka_server,
+    _postgres_server,
+    _stoppable_kafka,
+    _stoppable_postgres,
+    database_url,
+    prefix,
+)
+
+__all__ = ["_kafka_server", "_postgres_server", "_stoppable_kafka", "_stoppable_postgres", "database_url", "prefix"]
