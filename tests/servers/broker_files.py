@@ -31,8 +31,8 @@ COMMON = {
     # Kill tests wait for sessions to run out: let them be short, and let a group form at once.
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
-    # A node that was killed is let in again only when its former session is over.
-    "broker.session.timeout.ms": "3000",
+    # A node that was killed is let in again only when its former session is over; much shorter, and a busy machine fences a live one.
+    "broker.session.timeout.ms": "6000",
     "broker.heartbeat.interval.ms": "500",
     # One node holds every replica, and few partitions of its own make it start and stop quickly.
     "default.replication.factor": "1",

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -26,7 +27,7 @@ from tests.servers.switch import Lever, Named, Switch
 VARIABLE = "CAREMONTH_TEST_BROKERS"
 IMAGE = "confluentinc/cp-kafka:7.9.1"
 CONTAINER_PORT = 9093
-PATIENCE = 60.0  # seconds until a started broker answers
+PATIENCE = 120.0  # seconds until a started broker answers
 REMEDY = f"Install Java {jars.JAVA} and Maven, or Docker, or set {VARIABLE} to a broker's host:port (docs/testing.md)."
 
 
@@ -121,13 +122,21 @@ def wait_for(bootstrap: str, lever: Lever, patience: float = PATIENCE) -> None:
 
 
 async def created(bootstrap: str, topics: list[NewTopic]) -> None:
-    """Create the topics and see that each was."""
+    """Create the topics, see that each was, and return once every partition has a leader: before, clients log errors and try again."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await client.start()
     try:
         answer = await client.create_topics(topics)
+        refused = [f"{name}: {message or code}" for name, code, message in answer.topic_errors if code]
+        if refused:
+            raise ValueError(f"Topics were not created: {'; '.join(refused)}.")
+        while not led(await client.describe_topics([topic.name for topic in topics]), topics):  # noqa: ASYNC110 - only the broker knows
+            await asyncio.sleep(0.05)
     finally:
         await client.close()
-    refused = [f"{name}: {message or code}" for name, code, message in answer.topic_errors if code]
-    if refused:
-        raise ValueError(f"Topics were not created: {'; '.join(refused)}.")
+
+
+def led(described: list[dict[str, Any]], topics: list[NewTopic]) -> bool:
+    """Whether every partition of the topics has a leader."""
+    leaders = {topic["topic"]: [partition for partition in topic["partitions"] if partition["leader"] >= 0] for topic in described}
+    return all(len(leaders.get(topic.name, ())) == topic.num_partitions for topic in topics)
