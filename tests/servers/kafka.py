@@ -90,7 +90,7 @@ def from_jars(stack: ExitStack, settings: KafkaSettings) -> Kafka:
     broker_files.write(folder, settings, port, free_port())
     java = [launcher, f"-Xmx{settings.heap_mib}m", f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}", "-cp", f"{library}/*"]
     format_storage(java, folder)
-    lever = Process([*java, "kafka.Kafka", str(folder / "server.properties")], folder / "broker.log")
+    lever = Process([*java, "kafka.Kafka", str(folder / "server.properties")], folder)
     stack.callback(lever.stop)
     lever.start()
     return answering(f"{LOOPBACK}:{port}", lever)

@@ -99,7 +99,7 @@ def from_programs(stack: ExitStack, settings: Mapping[str, str]) -> Postgres:
     initialise(binaries, data, user)
     own = {**settings, "listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": ""}
     command = [str(binaries / "postgres"), "-D", str(data), *arguments(own)]
-    lever = Process(command, folder / "postgres.log", user=user, orderly=signal.SIGINT, crash=signal.SIGQUIT)
+    lever = Process(command, folder, user=user, orderly=signal.SIGINT, crash=signal.SIGQUIT)
     stack.callback(lever.stop)
     lever.start()
     return answering(URL.create(DRIVER, "postgres", host=LOOPBACK, port=port, database="postgres"), lever)

@@ -17,12 +17,12 @@ LAST_LINES = 15
 class Process:
     """A server process that can be started again with the same command. Ctrl-C in the terminal does not reach it.
 
-    A guard beside it ends it if the starter dies, be it by SIGKILL. `crash` is the signal that ends it at once: Postgres
-    has its own, because its children outlive a SIGKILL of their parent for a moment.
+    Its log and its data lie in `folder`. A guard beside it ends it and removes them if the starter dies, be it by SIGKILL. `crash` is the
+    signal that ends it at once: Postgres has its own, because its children outlive a SIGKILL of their parent for a moment.
     """
 
     command: Sequence[str]
-    log: Path
+    folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     user: int | None = None
     orderly: signal.Signals = signal.SIGTERM
@@ -45,7 +45,7 @@ class Process:
                 group=self.user,
                 extra_groups=no_groups(self.user),
             )
-        guard = [sys.executable, "-I", "-S", GUARD, str(self._server.pid), str(int(self.crash))]
+        guard = [sys.executable, "-I", "-S", GUARD, str(self._server.pid), str(int(self.crash)), str(self.folder)]
         self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
 
     def stop(self) -> None:
@@ -58,6 +58,11 @@ class Process:
         if self._server is None or self._server.poll() is None:
             return None
         return f"it ended with status {self._server.returncode}; the end of its log: {self.last_words()}"
+
+    @property
+    def log(self) -> Path:
+        """What the process writes on its way."""
+        return self.folder / "server.log"
 
     def last_words(self) -> str:
         """The end of the log."""

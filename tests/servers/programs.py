@@ -28,7 +28,7 @@ def binaries(folder: Path, user: int | None) -> Path:
     if (wheel := installed_wheel()) is not None:
         if runs(wheel / "bin", user):
             return wheel / "bin"
-        return shutil.copytree(wheel, folder / "programs") / "bin"
+        return copied(wheel, folder / "programs") / "bin"
     initdb = shutil.which("initdb")
     if initdb is None:
         raise UnavailableError("the wheel 'pgserver' is not installed and there is no 'initdb' on the PATH")
@@ -42,6 +42,14 @@ def installed_wheel() -> Path | None:
         return None
     place = Path(spec.origin).parent / "pginstall"
     return place if (place / "bin" / "initdb").is_file() else None
+
+
+def copied(wheel: Path, folder: Path) -> Path:
+    """A copy of the wheel's PostgreSQL, with the libraries that it looks for two folders up."""
+    libraries = wheel.parent.with_name("pgserver.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / libraries.name)
+    return shutil.copytree(wheel, folder / wheel.parent.name / wheel.name)
 
 
 def reported(initdb: str) -> Path:

@@ -16,6 +16,13 @@ from tests.servers import Kafka, KafkaSettings, NoServerError, NotOursError, Pos
 from tests.servers.postgres import DRIVER
 
 ROOT = Path(__file__).parents[2]
+HOLD = """
+from tests.servers.postgres import DURABLE, from_programs
+from contextlib import ExitStack
+with ExitStack() as stack:
+    print(from_programs(stack, DURABLE).url.port, flush=True)
+    input()
+"""
 HIDDEN = "import sys; sys.modules['pgserver'] = None\n"  # what an import system shows where the wheel is not installed
 
 
@@ -116,27 +123,30 @@ def test_a_named_server_that_does_not_answer_is_not_replaced_in_silence() -> Non
         kafka.from_environment("127.0.0.1:1", patience=0)
 
 
-def test_a_server_ends_with_its_starter_however_that_ends() -> None:
+def test_a_server_and_its_data_go_with_their_starter_however_that_ends(tmp_path: Path) -> None:
     holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "from tests.servers import running_postgres\nwith running_postgres(own=True) as p: print(p.url.port, flush=True); input()",
-        ],
+        [sys.executable, "-c", HOLD],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(opened(tmp_path))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     with holder:
         assert holder.stdout is not None
-        port = int(holder.stdout.readline())
-        server = postmaster(port)
+        server = postmaster(int(holder.stdout.readline()))
+        assert list(tmp_path.iterdir())
         holder.send_signal(signal.SIGKILL)
     until = time.monotonic() + 30
-    while alive(server):
+    while alive(server) or list(tmp_path.iterdir()):
         assert time.monotonic() < until, "the server outlives the process that started it"
         time.sleep(0.05)
+
+
+def opened(folder: Path) -> Path:
+    """The folder, with a way in for the user that Postgres runs as where the tests are root."""
+    for part in (folder, *folder.parents[:2]):
+        part.chmod(0o755)
+    return folder
 
 
 def postmaster(port: int) -> int:
