@@ -273,12 +273,12 @@ class _Step:
         return Out(ADJUSTMENT, f"{after.line_id}/{after.revision}", shown | more)
 
 
-_BILLED: Final = ("units", "date_of_service", "site_id", "amount", "unit_amount")
-_STANDING: Final = (*_BILLED, "excess_units", "unmet", "excluded_by")
+BILLED: Final = ("units", "date_of_service", "site_id", "amount", "unit_amount")
+_STANDING: Final = (*BILLED, "excess_units", "unmet", "excluded_by")
 
 
 def _billed(row: Row) -> list[object]:
-    return [row.get(name) for name in _BILLED]
+    return [row.get(name) for name in BILLED]
 
 
 def _standing(row: Row) -> list[object]:
