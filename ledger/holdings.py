@@ -25,9 +25,18 @@ _LINES: Final = select(
     _L.line_id, _L.program, _L.practitioner, _L.code, _L.window, _L.status, _L.revision, _L.row, _L.closed_units, _L.closed_cents,
     _L.closed_site, _L.adjusted_units, _L.adjusted_cents, _L.patient, _L.month, _L.month_key,
 ).where(_L.tenant == bindparam("tenant"), _L.patient.in_(bindparam("subjects", expanding=True)))  # fmt: skip
-_BOOKINGS: Final = select(_B.start, _B.identity, _B.end, _B.tenant, _B.performer, _B.time, _B.patient).where(
+_BOOKINGS: Final = select(_B.start, _B.identity, _B.end, _B.performer, _B.time, _B.patient).where(
     _B.tenant == bindparam("tenant"), _B.patient.in_(bindparam("keys", expanding=True))
 )
+
+
+def parsed(text: bytes) -> dict[str, Any]:
+    """A stored object; an empty one where somebody made it something else, which then differs from what is expected."""
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class Month(NamedTuple):
@@ -56,20 +65,20 @@ class Holding:
         self.facts: Facts = {}
         self.months: dict[str, Month] = {}
         self.lines: dict[str, dict[Key, Stored]] = {}
-        self.busy: list[tuple[Any, ...]] = []
         self.conflicts: list[Conflict] = []
         self.sent: list[Sent] = []
         self.misplaced: list[str] = []
 
 
 class Holdings:
-    """Patients' holdings by subject; `seen` counts the rows found in each table."""
+    """Patients' holdings by subject; `busy` are the bookings of all of them, `seen` counts the rows found in each table."""
 
     def __init__(self, connection: Connection, tenant: str, subjects: Sequence[str]) -> None:
         self.connection = connection
         self.tenant = tenant
         self.keys = {f"{tenant}/{subject}": subject for subject in subjects}
         self.of = {subject: Holding() for subject in subjects}
+        self.busy: set[tuple[Any, ...]] = set()
         self.seen: Counter[str] = Counter()
 
     def load(self, further_months: Iterable[str], decisions: Mapping[str, array[int]]) -> None:
@@ -91,7 +100,7 @@ class Holdings:
     def _patients(self) -> None:
         statement = select(_P.key, _P.facts).where(_P.key.in_(bindparam("keys", expanding=True)))
         for key, text in self._rows("patients", statement, "keys", self.keys):
-            document, one = orjson.loads(text), self.of[self.keys[key]]
+            document, one = parsed(text), self.of[self.keys[key]]
             one.known, one.references = set(document.pop("months", ())), set(document.pop("references", ()))
             one.facts = document
 
@@ -100,22 +109,21 @@ class Holdings:
         statement = select(_M.key, _M.facts, _M.state).where(_M.key.in_(bindparam("keys", expanding=True)))
         for month_key, facts, state in self._rows("months", statement, "keys", sorted(keys.union(further))):
             key, _, month = month_key.rpartition("/")
-            self.of[self.keys[key]].months[month] = Month(facts, orjson.loads(state))
+            self.of[self.keys[key]].months[month] = Month(facts, parsed(state))
 
     def _lines(self) -> None:
         for row in self._rows("lines", _LINES, "subjects", self.of, tenant=self.tenant):
             identifier, program, practitioner, code, window, status, revision, shown, units, cents, site, adjusted, more, *place = row
             patient, month, month_key = place
             key = (program, practitioner, code, window)
-            stored = Stored(identifier, key, status, revision, orjson.loads(shown), units, cents, site, adjusted, more)
+            stored = Stored(identifier, key, status, revision, parsed(shown), units, cents, site, adjusted, more)
             one = self.of[patient]
             one.lines.setdefault(month, {})[key] = stored
             if month_key != f"{self.tenant}/{patient}/{month}":
                 one.misplaced.append(identifier)
 
     def _bookings(self) -> None:
-        for *booking, patient in self._rows("busy", _BOOKINGS, "keys", self.keys, tenant=self.tenant):
-            self.of[self.keys[patient]].busy.append(tuple(booking))
+        self.busy.update(map(tuple, self._rows("busy", _BOOKINGS, "keys", self.keys, tenant=self.tenant)))
 
     def _sent(self, decisions: Mapping[str, array[int]]) -> None:
         owner = {number: subject for key, subject in self.keys.items() for number in decisions.get(key, ())}
