@@ -16,6 +16,7 @@ from domain.calendar import iso
 from domain.lines import AWAITING_CLOSE, CLOSED, PAYABLE, READY, Key, Line
 
 NAMESPACE: Final = UUID("5b0f6f0e-8d0f-5f5c-9a53-0c7c5a1d2f60")
+_SPACE: Final = NAMESPACE.bytes
 GONE: Final = "gone"
 LINE_READY: Final = "billing.line.ready.v1"
 LINE_WITHDRAWN: Final = "billing.line.withdrawn.v1"
@@ -97,7 +98,7 @@ def event_id(kind: str, ordinal: str) -> str:
 
 def _uuid5(name: str) -> str:
     """`str(uuid.uuid5(NAMESPACE, name))` without the objects on the way, which cost more than the hash (RFC 9562 §5.5)."""
-    digest = sha1(NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    digest = sha1(_SPACE + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
