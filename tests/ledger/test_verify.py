@@ -167,7 +167,10 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "the line of a ready line sent": (decision(READY_EVENT, '"line_id":"', '"line_id":"0'), "is not the one that was sent"),
     "the code of a ready line sent": (decision(READY_EVENT, '"code":"', '"code":"9'), "is not the one that was sent"),
     "the revision of a ready line sent": (decision(READY_EVENT, '"revision":', '"revision":1'), "is not the one that was sent"),
-    "a ready line sent as withdrawn": (update("outbox", f"type = '{WITHDRAWN}'", f"type = '{READY_EVENT}'"), "as it was announced"),
+    "a ready line sent as withdrawn": (
+        update("outbox", f"type = '{WITHDRAWN}'", f"type = '{READY_EVENT}'"),
+        "is not the one that was sent",
+    ),
     "a withdrawn line sent as ready": (decision(WITHDRAWN, WITHDRAWN, READY_EVENT), "is not the one that was sent"),
     "the line withdrawn": (decision(WITHDRAWN, '"line_id":"', '"line_id":"0'), "is not the one that was sent"),
     "the units of a close sent": (decision(CLOSED_EVENT, '"units":', '"units":1'), "not the closed line its close announced"),
