@@ -16,6 +16,7 @@ from domain.calendar import iso
 from domain.lines import AWAITING_CLOSE, CLOSED, PAYABLE, READY, Key, Line
 
 NAMESPACE: Final = UUID("5b0f6f0e-8d0f-5f5c-9a53-0c7c5a1d2f60")
+_SPACE: Final = NAMESPACE.bytes
 GONE: Final = "gone"
 LINE_READY: Final = "billing.line.ready.v1"
 LINE_WITHDRAWN: Final = "billing.line.withdrawn.v1"
@@ -97,7 +98,7 @@ def event_id(kind: str, ordinal: str) -> str:
 
 def _uuid5(name: str) -> str:
     """`str(uuid.uuid5(NAMESPACE, name))` without the objects on the way, which cost more than the hash (RFC 9562 §5.5)."""
-    digest = sha1(NAMESPACE.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    digest = sha1(_SPACE + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
@@ -273,12 +274,12 @@ class _Step:
         return Out(ADJUSTMENT, f"{after.line_id}/{after.revision}", shown | more)
 
 
-_BILLED: Final = ("units", "date_of_service", "site_id", "amount", "unit_amount")
-_STANDING: Final = (*_BILLED, "excess_units", "unmet", "excluded_by")
+BILLED: Final = ("units", "date_of_service", "site_id", "amount", "unit_amount")
+_STANDING: Final = (*BILLED, "excess_units", "unmet", "excluded_by")
 
 
 def _billed(row: Row) -> list[object]:
-    return [row.get(name) for name in _BILLED]
+    return [row.get(name) for name in BILLED]
 
 
 def _standing(row: Row) -> list[object]:

@@ -1,160 +1,196 @@
-"""One patient recounted from the events: the documents, the bookings and every line of every month."""
+"""A patient's facts counted anew from the bytes of the events, each event held against its columns and its digest on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from domain.decide import decide
-from domain.facts import Conflict, Registry
-from domain.lines import Key
-from domain.records import MONTHLY, Facts, add, history, months_of, place, reading_months, with_windows
+from domain.events import Event, digest
+from domain.facts import Entry, History, Reading, Registry
+from domain.instants import parse_instant
+from domain.records import TYPES, Facts, months_of, place
+from domain.roster import Rosters
 from domain.rulebook import Rulebook
-from domain.settlement import PatientMonth, Scope, Stored, settle
 from ledger import schema
-from ledger.accepting import Located, booking_of
-from ledger.booking import Busy, conflicts_of
-from ledger.database import chunks
-from ledger.settling import stored_line
-from ledger.trusted import reread
+from ledger.trusted import FORMS, turned
+
+TIME: Final = "care.time.logged.v1"
+READING: Final = "care.device.reading.v1"
+_TIME: Final = FORMS[TIME][0]
+_READING: Final = FORMS[READING][0]
+_T: Final = schema.events.c
+_NAMED: Final = _T.source + "\t" + _T.id + "\t" + _T.type + "\t" + func.coalesce(_T.replaces, "")
+"""Four columns in one text: a text costs the driver as much as a comparison."""
+_EVENTS: Final = (
+    select(_T.subject, _T.time, _T.digest, _T.raw, _NAMED)
+    .where(_T.tenant == bindparam("tenant"), _T.subject.in_(bindparam("subjects", expanding=True)))
+    .order_by(_T.tenant, _T.subject, _T.seq)
+)  # fmt: skip
 
 
 class Expectation(NamedTuple):
-    """What a patient's facts are judged by."""
+    """What the facts of a tenant's patients are judged by; `stands` are its closes that something named, each with what did."""
 
     rulebook: Rulebook
     tracked: Container[str]
     registry: Registry
-    dead: set[tuple[str, str]]
-    closures: Mapping[tuple[str, str], list[str | None]]
+    dead: AbstractSet[str]
+    closures: Mapping[str, list[str | None]]
+    rosters: Rosters
+    stands: Sequence[tuple[str, str]] = ()
 
 
 class Recount:
-    """A patient's facts as the events have them."""
+    """A patient's facts as the events have them.
 
-    def __init__(self) -> None:
+    `months` are documents by month, `known` further months that the patient's document must name, `possible` those it may
+    name; `busy` are the bookings, `sites` and `people` those referred to, `wrong` the events whose columns or digest are not those
+    of their bytes.
+    """
+
+    def __init__(self, patient: str) -> None:
+        self.patient = patient
         self.lasting: Facts = {}
         self.months: dict[str, Facts] = {}
-        self.busy: set[Busy] = set()
+        self.busy: list[tuple[Any, ...]] = []
+        self.known: set[str] = set()
+        self.possible: set[str] = set()
+        self.sites: set[str] = set()
+        self.people: set[str] = set()
+        self.wrong = 0
 
-    def take(self, raw: bytes, key: str, expected: Expectation) -> None:
-        """Add what one event states."""
-        event = reread(raw, expected.tracked)
+    @property
+    def subjects(self) -> set[str]:
+        """The sites and people named, as references have them."""
+        return {f"person:{person}" for person in self.people} | {f"site:{site}" for site in self.sites}
+
+    def take(self, tenant: str, row: Sequence[Any], expected: Expectation) -> None:
+        """Add what one event states: a row of subject, time, digest, bytes, and of source, id, type and `replaces` by tabs."""
+        subject, time, content, raw, named = row
+        obj = orjson.loads(raw)
+        kind, identity, gone = obj["type"], f"{obj['source']}\t{obj['id']}", obj.get("replaces") or ""
+        head = f"{kind}\n{subject}\n{time}\n{gone}\n".encode()
+        if kind == TIME:
+            stated = self._time(obj["data"], head, time, identity, identity in expected.dead)
+        elif kind == READING:
+            stated = self._reading(obj["data"], head, time, identity, identity in expected.dead)
+        else:
+            stated = self._other(turned(obj, expected.tracked), identity in expected.dead)
+        if (
+            stated != content
+            or named != f"{identity}\t{kind}\t{gone}"
+            or obj["subject"] != subject
+            or obj["tenant"] != tenant
+            or parse_instant(obj["time"]) != time
+        ):
+            self.wrong += 1
+
+    def _time(self, data: Any, head: bytes, time: int, identity: str, gone: bool) -> bytes:
+        """Logged time, by far the most frequent: straight from the object to the row of an `Entry`. Returns the digest."""
+        d = {**_TIME, **data}
+        d["start"] = start = parse_instant(d["start"])
+        d["end"] = end = parse_instant(d["end"])
+        if d["supervision"] is None:
+            d["supervision"] = "general"
+        _, practitioner, performer, site, _, _, _, interactive, source, supervision = d.values()
+        row = [
+            start, time, identity, end, d["program"], practitioner, performer, site, source, interactive, supervision == "direct", gone,
+        ]  # fmt: skip
+        self.people.add(performer)
+        self.sites.add(site)
+        if not gone and source != "inferred":
+            self.busy.append((start, identity, end, performer, time, self.patient))
+        for month in months_of(start, end):
+            try:
+                self.months[month]["entries"].append(row)
+            except KeyError:
+                self.months.setdefault(month, {})["entries"] = [row]
+        return blake2b(head + orjson.dumps(d), digest_size=16).digest()
+
+    def _reading(self, data: Any, head: bytes, time: int, identity: str, gone: bool) -> bytes:
+        d = {**_READING, **data}
+        d["at"] = at = parse_instant(d["at"])
+        if gone:
+            self.possible.update(months_of(at, at + 1))
+        else:
+            row = [at, identity, d["program"], d["kind"], time]
+            for month in months_of(at, at + 1):
+                try:
+                    self.months[month]["readings"].append(row)
+                except KeyError:
+                    self.months.setdefault(month, {})["readings"] = [row]
+        return blake2b(head + orjson.dumps(d), digest_size=16).digest()
+
+    def _other(self, event: Event, gone: bool) -> bytes:
         placed = place(event)
         if placed is None:
-            return
-        gone = (event.tenant, event.identity) in expected.dead
-        if gone and placed.kind != "entries":
-            return
-        fact = (*placed.fact[:-1], True) if gone else tuple(placed.fact)
-        if placed.kind in MONTHLY:
-            for month in months_of(placed.low, placed.high):
-                add(self.months.setdefault(month, {}), placed.kind, fact)
-        else:
-            add(self.lasting, placed.kind, fact)
-        booked = None if gone else booking_of(Located(event, placed, key, ()))
-        if booked is not None:
-            self.busy.add(booked)
+            return digest(event)
+        fact, months = placed.fact, months_of(placed.low, placed.high)
+        site = getattr(fact, "site", None)
+        if site:
+            self.sites.add(site)
+        if placed.kind == "visits":
+            self.people.add(fact.practitioner)
+        if gone:
+            self.possible.update(months)
+            return digest(event)
+        self.lasting.setdefault(placed.kind, []).append(list(fact))
+        if placed.kind == "visits":
+            self.known.update(months)
+            self.busy.append((fact.start, fact.identity, fact.end, fact.practitioner, event.time, self.patient))
+        return digest(event)
 
 
-def check_patients(connection: Connection, tenant: str, keys: list[str], expected: Expectation) -> Iterator[str]:
-    """Differences of some patients of a tenant."""
-    counts = _recount(connection, tenant, keys, expected)
-    patients = _documents(connection, keys)
-    wanted = {f"{k}/{m}" for k in keys for m in (*patients.get(k, ((), {}))[0], *counts.get(k, Recount()).months)}
-    months, lines = _months(connection, wanted), _lines(connection, tenant, keys)
-    booked, conflicts = _bookings(connection, tenant, keys), conflicts_of(connection, keys)
-    for key in keys:
-        count, name = counts.get(key, Recount()), key.partition("/")[2]
-        known, facts = patients.get(key, (set(), {}))
-        if _rows(facts) != _rows(count.lasting):
-            yield f"{tenant}: the stored facts of patient {name} differ from the events"
-        if booked.get(key, set()) != count.busy:
-            yield f"{tenant}: the stored bookings of patient {name} differ from the events"
-        stored = months.get(key, {})
-        for month in sorted({*known, *count.months, *stored, *lines.get(key, {})}):
-            if _rows(stored.get(month, {})) != _rows(count.months.get(month, {})):
-                yield f"{tenant}: the stored entries of patient {name} in {month} differ from the events"
-        yield from _check_lines(PatientMonth(tenant, name, ""), count, lines.get(key, {}), known, conflicts.get(key, []), expected)
-
-
-def _check_lines(
-    one: PatientMonth,
-    count: Recount,
-    lines: Mapping[str, dict[Key, Stored]],
-    known: set[str],
-    conflicts: list[Conflict],
-    expected: Expectation,
-) -> Iterator[str]:
-    """Deciding each month anew must change nothing."""
-    months = {*known, *count.months, *lines}
-    if count.lasting.get("set_ups"):
-        months |= with_windows(count.months)
-    for month in sorted(months):
-        earlier = [count.months[m] for m in sorted(reading_months(count.lasting, month) & count.months.keys())]
-        facts = history(count.lasting, count.months.get(month, {}), earlier, conflicts)
-        decision = decide(facts, month, expected.registry, expected.rulebook)
-        sites = expected.closures.get((one.tenant, month), [])
-        scope = Scope(None in sites, frozenset(site for site in sites if site))
-        here = one._replace(month=month)
-        outcome = settle(here, lines.get(month, {}), decision.lines, scope, expected.rulebook.id, {})
-        for changed in outcome.changed:
-            yield f"{one.tenant}: line {changed.line_id} of patient {one.patient} in {month} is not what the events come to"
-
-
-def _rows(facts: Facts) -> dict[str, set[Any]]:
-    return {kind: {tuple(row) for row in rows} for kind, rows in facts.items() if rows}
-
-
-def _recount(connection: Connection, tenant: str, keys: list[str], expected: Expectation) -> dict[str, Recount]:
-    t = schema.events.c
-    statement = select(t.subject, t.raw).where(t.tenant == tenant, t.subject.in_(bindparam("subjects", expanding=True)))
+def recount(connection: Connection, tenant: str, subjects: Sequence[str], expected: Expectation) -> dict[str, Recount]:
+    """The facts of these subjects of a tenant, by subject."""
     found: dict[str, Recount] = {}
-    for subject, raw in connection.execute(statement, {"subjects": [key.partition("/")[2] for key in keys]}).all():
-        key = f"{tenant}/{subject}"
-        found.setdefault(key, Recount()).take(raw, key, expected)
+    for row in connection.execute(_EVENTS, {"tenant": tenant, "subjects": subjects}).all():
+        count = found.get(row[0])
+        if count is None:
+            count = found[row[0]] = Recount(f"{tenant}/{row[0]}")
+        try:
+            count.take(tenant, row, expected)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            count.wrong += 1
     return found
 
 
-def _documents(connection: Connection, keys: list[str]) -> dict[str, tuple[set[str], Facts]]:
-    t = schema.patients.c
-    found = {}
-    for key, text in connection.execute(select(t.key, t.facts).where(t.key.in_(keys))):
-        document = orjson.loads(text)
-        known = set(document.pop("months"))
-        document.pop("references")
-        document.pop("roster")
-        found[key] = (known, document)
-    return found
+def same(stored: Facts, counted: Facts) -> bool:
+    """Whether two documents have the same rows, in whatever order."""
+    if stored == counted:
+        return True
+    kinds = {kind for facts in (stored, counted) for kind, rows in facts.items() if rows}
+    try:
+        return all(Counter(map(orjson.dumps, stored.get(kind, ()))) == Counter(map(orjson.dumps, counted.get(kind, ()))) for kind in kinds)
+    except TypeError:
+        return False
 
 
-def _months(connection: Connection, month_keys: Iterable[str]) -> dict[str, dict[str, Facts]]:
-    t = schema.months.c
-    found: dict[str, dict[str, Facts]] = {}
-    for chunk in chunks(sorted(month_keys)):
-        for month_key, facts in connection.execute(select(t.key, t.facts).where(t.key.in_(chunk))).all():
-            key, _, month = month_key.rpartition("/")
-            found.setdefault(key, {})[month] = orjson.loads(facts)
-    return found
+class Months:
+    """A patient's facts as deciding takes them, month by month; what bears on many months is made once."""
 
+    def __init__(self, count: Recount, conflicts: Sequence[Any]) -> None:
+        self._lasting: dict[str, Any] = {kind: [TYPES[kind]._make(row) for row in rows] for kind, rows in count.lasting.items()}
+        self._count = count
+        self._conflicts = conflicts
+        self._readings: dict[str, list[Reading]] = {}
 
-def _lines(connection: Connection, tenant: str, keys: list[str]) -> dict[str, dict[str, dict[Key, Stored]]]:
-    t = schema.lines.c
-    statement = select(schema.lines).where(t.tenant == tenant, t.patient.in_([key.partition("/")[2] for key in keys]))
-    found: dict[str, dict[str, dict[Key, Stored]]] = {}
-    for row in connection.execute(statement).mappings():
-        stored = stored_line(row)
-        found.setdefault(f"{tenant}/{row['patient']}", {}).setdefault(row["month"], {})[stored.key] = stored
-    return found
+    def history(self, month: str, earlier: Sequence[str]) -> History:
+        """The facts that bear on a month, with the readings of some earlier months."""
+        facts = self._count.months.get(month, {})
+        readings = [reading for m in (*earlier, month) for reading in self._read(m)] if "set_ups" in self._lasting else ()
+        entries = [Entry._make(row) for row in facts.get("entries", ())]
+        return History(**self._lasting, entries=entries, readings=readings, conflicts=self._conflicts)
 
-
-def _bookings(connection: Connection, tenant: str, keys: list[str]) -> dict[str, set[Busy]]:
-    t = schema.busy.c
-    statement = select(t.start, t.identity, t.end, t.tenant, t.performer, t.patient, t.time).where(t.tenant == tenant, t.patient.in_(keys))
-    found: dict[str, set[Busy]] = {}
-    for row in connection.execute(statement).all():
-        found.setdefault(row[5], set()).add(Busy._make(row))
-    return found
+    def _read(self, month: str) -> list[Reading]:
+        readings = self._readings.get(month)
+        if readings is None:
+            rows = self._count.months.get(month, {}).get("readings", ())
+            readings = self._readings[month] = [Reading._make(row) for row in rows]
+        return readings

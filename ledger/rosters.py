@@ -36,9 +36,14 @@ def _is_news(document: PatientDocument, data: Row) -> bool:
     """Whether the roster is another one than was told last, which then is this one; numbered, so that each has an id of its own."""
     if not data["programs"] and not document.roster:
         return False
-    mark = blake2b(orjson.dumps(data), digest_size=8).hexdigest()
+    mark = mark_of(data)
     if document.roster.get("mark") == mark:
         return False
     document.roster = {"mark": mark, "steps": document.roster.get("steps", 0) + 1}
     document.changed = True
     return True
+
+
+def mark_of(data: Row) -> str:
+    """A digest by which a roster is known again."""
+    return blake2b(orjson.dumps(data), digest_size=8).hexdigest()

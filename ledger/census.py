@@ -1,0 +1,216 @@
+"""What `verify` checks over whole tables, in passes that hold no more than a few numbers or the rare rows they are about."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Select, func, select
+
+from domain.facts import Registry
+from domain.registry import Registration, registry_of
+from domain.rulebook import Rulebook
+from domain.rulebook_compile import digest
+from ledger import registrations, schema
+from ledger.accepting import CLOSE
+from ledger.arrivals import letter_id, target_of
+from ledger.booking import Busy, sweep
+from ledger.holdings import parsed
+from ledger.trusted import RETRACTED, reread
+
+TOLD: Final = 20
+"""So many differences of one kind are told at most."""
+_ABOUT: Final = re.compile(rb'\{"specversion":"1\.0","id":"[^"]*","source":"[^"]*","type":"[^"]*","tenant":"([^"]*)","subject":"([^"]*)"')
+
+
+class Common(NamedTuple):
+    """What all patients' audits share, recomputed from the events: `stands` are closes that something named."""
+
+    rulebook: Rulebook
+    registries: dict[str, Registry]
+    dead: dict[str, set[str]]
+    tombstones: set[tuple[str, str, str, int]]
+    closures: list[tuple[str, str, str | None, str, int]]
+
+    def months_closed(self, tenant: str) -> dict[str, list[str | None]]:
+        """The sites of the closes of each month; None for all of them."""
+        found: dict[str, list[str | None]] = {}
+        for _, month, site, _, _ in (row for row in self.closures if row[0] == tenant):
+            found.setdefault(month, []).append(site)
+        return found
+
+    def stands(self, tenant: str) -> list[tuple[str, str]]:
+        """The closes of a tenant that something named, each with what did."""
+        closes = {identity for named, _, _, identity, _ in self.closures if named == tenant}
+        return sorted((identity, cause) for named, identity, cause, _ in self.tombstones if named == tenant and identity in closes)
+
+
+def common(connection: Connection, rulebook: Rulebook) -> Common:
+    """Registrations, closes and dead identities, in one pass over the events that may carry them."""
+    t = schema.events.c
+    held: dict[str, list[Registration]] = {}
+    found = Common(rulebook, {}, {}, set(), [])
+    kinds = (registrations.SITE, registrations.PERSON)
+    some = t.type.in_((*kinds, CLOSE, RETRACTED)) | t.replaces.is_not(None)
+    for (raw,) in rows(connection, select(t.raw).where(some).order_by(t.seq)):
+        try:
+            event = reread(raw, ())
+        except (LookupError, TypeError, ValueError):
+            continue  # the audit of its subject tells of it
+        for identity in target_of(event):
+            found.dead.setdefault(event.tenant, set()).add(identity)
+            found.tombstones.add((event.tenant, identity, event.identity, event.time))
+        if event.type in kinds:
+            held.setdefault(event.tenant, []).append(Registration.of(event))
+        elif event.type == CLOSE:
+            found.closures.append((event.tenant, event.data.month, event.data.site_id, event.identity, event.time))
+    for tenant, registered in held.items():
+        found.registries[tenant] = registry_of(r for r in registered if r.identity not in found.dead.get(tenant, ()))
+    return found
+
+
+def rows(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
+    """Rows of a statement, a thousand at a time."""
+    return iter(connection.execute(statement.execution_options(yield_per=1000)))
+
+
+def numbers(connection: Connection) -> Iterator[str]:
+    """Holes in the numbers of events and decisions, which are given without."""
+    for table, column, what in ((schema.events, schema.events.c.seq, "events"), (schema.outbox, schema.outbox.c.sequence, "decisions")):
+        last, there = connection.execute(select(func.max(column), func.count()).select_from(table)).one()
+        if there != (last or 0):
+            yield f"{(last or 0) - there} of {last} {what} are missing: their numbers have holes"
+
+
+def waiting(connection: Connection) -> Iterator[str]:
+    """What an interruption left to be done."""
+    for table, what in ((schema.due, "decisions"), (schema.closings, "closes")):
+        number = connection.execute(select(func.count()).select_from(table)).scalar() or 0
+        if number:
+            yield f"{number} {what} wait to be carried out after an interruption; any ingest does it, also of an empty file"
+
+
+def rule_sets(connection: Connection) -> Iterator[str]:
+    """Stored rules that are no longer those their digest names."""
+    t = schema.rule_sets.c
+    for name, identifier, document in connection.execute(select(t.digest, t.id, t.document)):
+        try:
+            parsed = orjson.loads(document)
+            sound = digest(parsed) == name and parsed["ruleset"]["id"] == identifier
+        except (LookupError, TypeError, ValueError):
+            sound = False
+        if not sound:
+            yield f"the stored rule set {name[:12]} is not the one its digest names"
+
+
+def letters(connection: Connection) -> Iterator[str]:
+    """Dead letters whose id is not that of their origin and bytes."""
+    t = schema.dead_letters.c
+    for number, name, origin, raw in rows(connection, select(t.seq, t.id, t.origin, t.raw)):
+        if letter_id(origin, raw) != name:
+            yield f"dead letter {number} is not the one that was parked"
+
+
+def registered(connection: Connection, found: Common) -> Iterator[str]:
+    """Registrations, closes and tombstones against the events."""
+    tenants = connection.execute(select(schema.registrations.c.tenant).distinct()).scalars().all()
+    for tenant in sorted({*tenants, *found.registries}):
+        if _registry(connection, tenant) != found.registries.get(tenant, Registry()):
+            yield f"{tenant}: the stored registrations of sites and people differ from the events"
+    t = schema.closures.c
+    stored = [tuple(row) for row in connection.execute(select(t.tenant, t.month, t.site, t.identity, t.time))]
+    if sorted(stored, key=repr) != sorted(found.closures, key=repr):
+        yield "the stored closes differ from the events"
+    g = schema.tombstones.c
+    if {tuple(row) for row in connection.execute(select(g.tenant, g.identity, g.cause, g.time))} != found.tombstones:
+        yield "the stored retractions and replacements differ from the events"
+
+
+def _registry(connection: Connection, tenant: str) -> Registry | None:
+    try:
+        return registrations.load(connection, tenant)
+    except (TypeError, ValueError):
+        return None
+
+
+def booked(connection: Connection) -> Iterator[str]:
+    """Double bookings found anew from the bookings, which each patient's audit compares with the events."""
+    c = schema.conflicts.c
+    columns = (c.tenant, c.identity, c.other_identity, c.patient_key, c.other_patient, c.performer, c.start, c.end)
+    stored = {tuple(row) for row in connection.execute(select(*columns))}
+    expected = {
+        (one.tenant, one.identity, other.identity, one.patient, other.patient, one.performer, clash.start, clash.end)
+        for cluster in _clusters(connection)
+        for clash in sweep(map(Busy._make, cluster))
+        for one, other in ((clash.one, clash.other), (clash.other, clash.one))
+    }
+    for tenant, patient in sorted({(row[0], row[3]) for row in expected ^ stored})[:TOLD]:
+        yield f"{tenant}: the double bookings of patient {patient.partition('/')[2]} differ from the events"
+
+
+def _clusters(connection: Connection) -> Iterator[Sequence[Any]]:
+    """Bookings of one performer each of which begins before one of those before it ends; not those that stand alone."""
+    b = schema.busy.c
+    statement = select(b.start, b.identity, b.end, b.tenant, b.performer, b.patient, b.time)
+    for _, bookings in groupby(rows(connection, statement.order_by(b.tenant, b.performer, b.start, b.identity)), key=itemgetter(3, 4)):
+        cluster: list[Any] = []
+        until = 0
+        for booking in bookings:
+            if booking[0] >= until:
+                if len(cluster) > 1:
+                    yield cluster
+                cluster, until = [], 0
+            cluster.append(booking)
+            until = max(until, booking[2])
+        if len(cluster) > 1:
+            yield cluster
+
+
+def references(connection: Connection) -> Iterator[str]:
+    """The table of references against the patients' documents, which their audits compare with the events: a sum of hashes each."""
+    t = schema.references.c
+    sums: dict[str, int] = {}
+    for tenant, subject, patient in rows(connection, select(t.tenant, t.subject, t.patient)):
+        sums[patient] = sums.get(patient, 0) + hash((tenant, subject))
+    for key, facts in rows(connection, select(schema.patients.c.key, schema.patients.c.facts)):
+        tenant = key.partition("/")[0]
+        stored = sum(hash((tenant, subject)) for subject in parsed(facts).get("references", ()))
+        if sums.pop(key, 0) != stored:
+            sums[key] = 1
+    for key in [key for key, total in sums.items() if total][:TOLD]:
+        tenant, _, name = key.partition("/")
+        yield f"{tenant}: the stored references of patient {name} to sites and people differ from the events"
+
+
+def decisions(connection: Connection) -> dict[str, array[int]]:
+    """The numbers of the decisions about each patient, eight bytes each: the outbox itself knows only their order."""
+    t = schema.outbox.c
+    found: dict[str, array[int]] = {}
+    for number, event in rows(connection, select(t.sequence, t.event).order_by(t.sequence)):
+        about = _ABOUT.match(event)
+        key = f"{about[1].decode()}/{about[2].decode()}" if about else "?/?"
+        numbers = found.get(key)
+        if numbers is None:
+            numbers = found[key] = array("q")
+        numbers.append(number)
+    return found
+
+
+def sizes(connection: Connection) -> Counter[str]:
+    """How many rows the tables have whose every row is a patient's."""
+    tables = (schema.patients, schema.months, schema.lines, schema.busy, schema.outbox)
+    return Counter({table.name: connection.execute(select(func.count()).select_from(table)).scalar() or 0 for table in tables})
+
+
+def subjects(connection: Connection) -> Iterable[str]:
+    """Keys of all that anything is stored about."""
+    t, line = schema.events.c, schema.lines.c
+    stored = connection.execute(select(schema.patients.c.key)).scalars()
+    named = (connection.execute(select(tenant, who).distinct()) for tenant, who in ((t.tenant, t.subject), (line.tenant, line.patient)))
+    return {*stored, *(f"{tenant}/{who}" for pairs in named for tenant, who in pairs)}
