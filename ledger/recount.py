@@ -126,7 +126,7 @@ def _documents(connection: Connection, keys: list[str]) -> dict[str, tuple[set[s
         document = orjson.loads(text)
         known = set(document.pop("months"))
         document.pop("references")
-        document.pop("roster")
+        document.pop("roster", None)
         found[key] = (known, document)
     return found
 

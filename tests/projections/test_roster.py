@@ -6,15 +6,24 @@ from typing import Any
 
 import pytest
 
+from domain.progress import PROGRESS
 from domain.roster import ROSTER
+from domain.settlement import PatientMonth
+from domain.spans import carve, clip
 from ledger import Ledger, open_ledger
+from ledger.database import reading
+from ledger.reading import decision_of
+from ledger.rule_files import PACKAGED
 from projections.board import board_rows
+from projections.roster import NO_CONSENT, Side
 from projections.run import catch_up, rebuild
+from projections.state import PEOPLE, STANDING
 from tests.generators import random_history
 from tests.projections.story import ACME, Clinic, Event, contents, inputs, second
 
 Row = dict[str, Any]
 MIDDLE = "2026-03-16T12:00:00-04:00"
+CALENDAR = STANDING - PEOPLE
 
 
 def board(clinic: Clinic, month: str = "2026-03", as_of: str | None = MIDDLE, site: str | None = None) -> Row:
@@ -220,6 +229,29 @@ def test_without_an_instant_it_is_as_of_what_it_shows() -> None:
     assert board(clinic, "2026-01", as_of=None)["as_of"] == "1970-01-01T00:00:00Z"
 
 
+def test_time_after_an_end_is_on_the_board_though_the_patient_is_not_in_the_program_any_more() -> None:
+    clinic = enrolled()
+    clinic.end("P1", "2026-02-20T15:00:00Z")
+    clinic.log("P1", "2026-03-03T18:00:00Z", 20)
+    row = board(clinic)["patients"][0]
+    assert (row["seconds"], row["state"], row["why"], row["untouched"]) == (0, "blocked", ["after_enrollment_end"], False)
+
+
+def test_rules_that_ask_for_a_visit_from_a_month_on() -> None:
+    clinic = Clinic()
+    clinic.enroll("P1", "2026-11-02T15:00:00Z", program="RPM")
+    clinic.consent("P1", "2026-11-02T15:00:00Z", "RPM")
+    with open_ledger("sqlite://", PACKAGED / "proposed-2027") as ledger:
+        ledger.ingest(inputs(clinic.events))
+        (row,) = last(ledger)[ACME, "P1"]
+        catch_up(ledger.engine)
+        found = {month: board_rows(ledger.engine, ACME, month, as_of=0)["patients"][0] for month in ("2026-12", "2027-01")}
+    assert [one for one in row["closed"] if one["reason"] != "before_consent"] == [
+        {"reason": "before_initiating_visit", "from": "2027-01-01T05:00:00Z", "until": None}
+    ]
+    assert [(one["state"], one["why"]) for one in found.values()] == [("on_track", []), ("blocked", ["before_initiating_visit"])]
+
+
 def rosters(ledger: Ledger) -> list[Event]:
     return [event for event in ledger.events() if event["type"] == ROSTER]
 
@@ -259,6 +291,35 @@ def test_the_last_of_it_is_the_same_in_any_order(seed: int) -> None:
             told.append(last(ledger))
     assert told[0]
     assert told[1:] == told[:1] * 2
+
+
+def test_it_closes_the_seconds_that_are_left_out_and_no_other() -> None:
+    told = [{**event, "tenant": f"t{seed}-{event['tenant']}"} for seed in range(60) for event in random_history(seed)]
+    with open_ledger("sqlite://") as ledger:
+        ledger.ingest(inputs(told))
+        sides = {(*patient, row["program"], row["practitioner_id"]): row for patient, rows in last(ledger).items() for row in rows}
+        months = {(event["tenant"], event["subject"], event["data"]["month"]) for event in ledger.events() if event["type"] == PROGRESS}
+        assert sum(_compare(ledger, PatientMonth(*month), sides) for month in sorted(months)) > 200
+
+
+def _compare(ledger: Ledger, month: PatientMonth, sides: dict[tuple[str, str, str, str], Row]) -> int:
+    """How many pieces of time at the clocks of the side's site were found right."""
+    with reading(ledger.engine) as connection:
+        decision = decision_of(connection, ledger.rulebook, month)
+    compared = 0
+    for program in decision.programs if decision else ():
+        side = sides.get((month.tenant, month.patient, program.program, program.practitioner))
+        shut = Side(side).closed if side else NO_CONSENT
+        for piece in program.tally.counted:
+            if side and piece.zone.name == side["zone"]:
+                assert not clip([span for _, span in shut], piece.start, piece.end)
+                compared += 1
+        for left_out in program.tally.excluded:
+            if left_out.reason in CALENDAR and (not side or left_out.entry.site == side["site_id"]):
+                spans = [span for reason, span in shut if reason == left_out.reason]
+                assert carve([(left_out.start, left_out.end)], spans)[0] == []
+                compared += 1
+    return compared
 
 
 def test_competing_starts_at_one_instant_in_any_order() -> None:
