@@ -115,6 +115,7 @@ SITES: Final[Columns] = {
     "site": lambda r: r["site_id"] or "unknown",
     "patients": lambda r: r["patients"],
     "states": lambda r: ", ".join(f"{n} {state}" for state, n in r["states"].items() if n),
+    "untouched": lambda r: r["untouched"],
     "ready": lambda r: dollars(r["ready"]),
     "awaiting close": lambda r: dollars(r["awaiting_close"]),
     "closed": lambda r: dollars(r["closed"]),

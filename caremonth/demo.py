@@ -99,7 +99,10 @@ class Tour:
 
     def _board(self) -> None:
         chapter(f"The month board on {story.BOARD_DAY}")
-        say("Who can still reach the next code, most urgent first, and where each site stands:")
+        say(
+            "Who can still reach the next code, most urgent first, and where each site stands. "
+            f"{story.FORGOTTEN} is enrolled, and no time was logged yet:"
+        )
         catch_up(self.ledger.engine)
         board = board_rows(self.ledger.engine, TENANT, story.MONTH, None, _BOARD_TIME)
         cells = board_cells(board)

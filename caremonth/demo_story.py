@@ -1,4 +1,5 @@
-"""The demo's own patient: a month that shows a first visit, a consent, an overlap, a wrong role, a midnight and a late correction."""
+"""The demo's own patients: one whose month shows a first visit, a consent, an overlap, a wrong role, a midnight and a late
+correction, and one who is enrolled and whom nobody thinks of."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from caremonth.sample import TENANT, sample
 
 MONTH: Final = "2026-03"
 PATIENT: Final = "P-maple"
+FORGOTTEN: Final = "P-willow"
 DOCTOR: Final = "dr-okafor"
 NURSE: Final = "rn-lund"
 SITE: Final = "site-01"
@@ -23,7 +25,7 @@ Row = dict[str, Any]
 
 
 def stream() -> Iterator[Row]:
-    """Three sites' March, the demo's own patient among the others, in order of recorded time; the sites are closed in April."""
+    """Three sites' March, the demo's own patients among the others, in order of recorded time; the sites are closed in April."""
     others = (json.loads(line) for line in sample(15, 1, 3, 7, first_month=MONTH, close=True))
     return merge(others, _story(), key=lambda event: str(event["time"]))
 
@@ -47,10 +49,13 @@ def _story() -> list[Row]:
         "kind": "cpm_initial", "practitioner_id": DOCTOR, "site_id": SITE, "start": start, "end": visit_end,
         "modality": "in_person", "setting": "clinical", "em_billed": False,
     }  # fmt: skip
+    monitored = {"program": "RPM", "practitioner_id": DOCTOR, "at": "2026-03-02T16:00:00Z"}
     pain = {"icd10": "G89.29", "category": "chronic_pain", "at": start, "onset": "2025-09-15"}
     events = [
         _event("doctor", "practitioner.registered", DOCTOR, "2026-02-27T15:00:00Z", {"role": "physician", "npi": "1234567893"}),
         _event("nurse", "practitioner.registered", NURSE, "2026-02-27T15:00:01Z", {"role": "rn"}),
+        _event("forgotten", "enrollment.started", FORGOTTEN, "2026-03-02T16:00:00Z", {**monitored, "site_id": SITE}),
+        _event("agreed", "consent.given", FORGOTTEN, "2026-03-02T16:00:00Z", {**monitored, "form": "verbal"}),
         _time("call-2", "2026-03-02T15:00:00-05:00", "2026-03-02T15:10:00-05:00"),
         _event("enrolled", "enrollment.started", PATIENT, start, {**_SIDE, "site_id": SITE, "at": start}),
         _event(

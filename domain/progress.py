@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from domain.calendar import utc_text
 from domain.decide import Decision, ProgramDecision
 from domain.lines import Line
 from domain.settlement import PatientMonth, Row, Stored
@@ -28,11 +27,9 @@ def progress(month: PatientMonth, decision: Decision, standing: Iterable[Stored]
 
 
 def _program(program: ProgramDecision, lines: list[Row]) -> Row:
-    excluded, until = dict[str, int](), dict[str, int]()
+    excluded: dict[str, int] = {}
     for row in program.tally.excluded:
         excluded[row.reason] = excluded.get(row.reason, 0) + row.end - row.start
-        until[row.reason] = max(until.get(row.reason, 0), row.end)
-    counted = program.tally.counted
     site, zone = _place(program)
     return {
         "program": program.program,
@@ -41,9 +38,7 @@ def _program(program: ProgramDecision, lines: list[Row]) -> Row:
         "site_id": site,
         "zone": zone,
         "counted_seconds": program.tally.total,
-        "counted_until": utc_text(max(end for _, end, _, _ in counted)) if counted else None,
         "excluded_seconds": excluded,
-        "excluded_until": {reason: utc_text(end) for reason, end in until.items()},
         "next": {"code": program.next.code, "seconds_needed": program.next.seconds} if program.next else None,
         "unmet": list(program.unmet),
         "lines": lines,
@@ -54,8 +49,7 @@ def _orphan(program: str, practitioner: str, lines: list[Row]) -> Row:
     """A program of which only closed lines are left."""
     return {
         "program": program, "practitioner_id": practitioner, "track": None, "site_id": lines[0]["site_id"], "zone": None,
-        "counted_seconds": 0, "counted_until": None, "excluded_seconds": {}, "excluded_until": {},
-        "next": None, "unmet": [], "lines": lines,
+        "counted_seconds": 0, "excluded_seconds": {}, "next": None, "unmet": [], "lines": lines,
     }  # fmt: skip
 
 
@@ -66,8 +60,8 @@ def _place(program: ProgramDecision) -> tuple[Any, Any]:
     """
     tally = program.tally
     if tally.counted:
-        _, _, last, zone = tally.counted[-1]
-        return _line_site(program.lines) or last.site, zone.name
+        last = tally.counted[-1]
+        return _line_site(program.lines) or last.entry.site, last.zone.name
     if program.lines:
         return program.lines[0].site, None
     return (tally.excluded[-1].entry.site if tally.excluded else None), None

@@ -6,8 +6,9 @@ what a month without a counted second would still ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from domain.calendar import UTC, Zone, add_months, month_days, month_of, shift_month, utc_text, zone
@@ -16,9 +17,9 @@ from domain.lines import next_code, unmet
 from domain.records import months_of
 from domain.rulebook import Program, Rulebook
 from domain.settlement import Row
-from domain.spans import AFTER, BEFORE, Span, clip
-from domain.standing import Run, all_blocks, consent_runs, first_visit, site_zone, track_of
-from domain.tally import BEFORE_VISIT, REASONS, SITE_UNKNOWN, Tally
+from domain.spans import AFTER, BEFORE, Span, carve, clip
+from domain.standing import all_blocks, first_visit, site_zone, track_of
+from domain.tally import AFTER_REVOCATION, BEFORE_CONSENT, BEFORE_VISIT, REASONS, SITE_UNKNOWN, Tally
 
 ROSTER: Final = "care.roster.changed.v1"
 EARLIEST: Final = date(2000, 1, 1).toordinal()
@@ -30,13 +31,13 @@ Dated = tuple[int, Program]
 
 
 class Terms(NamedTuple):
-    """A program over all months: by what opens it for time (`gates`) and by all its values (`whole`), each where it changes.
+    """A program over all months: what opens it for time, wherever that changes (`gates`), and the months from which any value does.
 
     `onsets` are the ages of a condition, in months, that a requirement of it asks for.
     """
 
     gates: Sequence[Dated]
-    whole: Sequence[Dated]
+    months: Sequence[str]
     onsets: frozenset[int]
 
 
@@ -70,7 +71,8 @@ class Rosters:
         if name not in self._terms:
             dated = [(first, self.rulebook.at(first).programs[name]) for first in map(_month_begin, self.rulebook.starts)]
             asked = (r.onset_months for _, p in dated for track in p.tracks.values() for r in track.requirements)
-            self._terms[name] = Terms(_changes(dated, _gates), _changes(dated, lambda p: p), frozenset(n for n in asked if n))
+            months = [month_of(first) for first, _ in _changes(dated, lambda program: program)]
+            self._terms[name] = Terms(_changes(dated, _gates), months, frozenset(n for n in asked if n))
         return self._terms[name]
 
 
@@ -112,16 +114,19 @@ class _Side:
         instants += [e.at for e in self.enrollments]
         site = self._site(enrolled)
         local = self._zone(site, max(instants))
-        runs = self._runs(local or UTC)
+        closed = self._closed(local or UTC)
+        consented = _between(closed.get(BEFORE_CONSENT, ()), closed.get(AFTER_REVOCATION, ()))
+        if site is not None and local is None:
+            closed = {SITE_UNKNOWN: [(BEFORE, AFTER)], **closed}
         return {
             "program": self.program,
             "practitioner_id": self.practitioner,
             "site_id": site,
             "zone": local.name if local else None,
             "enrolled": [{"site_id": one.site, "track": one.track, **_told(one[:2])} for one in enrolled],
-            "consented": [_told(run[:2]) for run in runs],
-            "active": [_told(span) for span in self._active(enrolled, runs)],
-            "closed": [{"reason": reason, **_told(span)} for reason, span in self._closed(local or UTC, unknown=bool(site and not local))],
+            "consented": [_told(span) for span in consented],
+            "active": [_told(span) for span in self._active(enrolled, consented)],
+            "closed": [{"reason": reason, **_told(span)} for reason, spans in closed.items() for span in spans],
             "months": self._months(local or UTC, min(instants)),
         }
 
@@ -144,36 +149,25 @@ class _Side:
             return None
         return site_zone(self.registry, site, instant) or zone(self.registry.sites[site].values[0].zone)
 
-    def _runs(self, local: Zone) -> list[Run]:
-        program = self.terms.gates[-1][1]
-        rule = program.visit if program.consent_in_visit else None
-        visit = first_visit(self.history.visits, rule, self.practitioner, 0, self.registry) if rule else None
-        return [run for run in consent_runs(self.history, program, self.practitioner, local, visit) if run.start < run.end]
-
-    def _active(self, enrolled: Sequence[Stretch], runs: Sequence[Run]) -> list[Span]:
+    def _active(self, enrolled: Sequence[Stretch], consented: Sequence[Span]) -> list[Span]:
         """When the patient is looked after: enrolled, and before any enrolment event while a consent is in force; until death."""
         first = min((e.at for e in self.enrollments), default=AFTER)
         died = max((d.at for d in self.history.deaths), default=AFTER)
-        spans = [*clip([run[:2] for run in runs], BEFORE, first), *(one[:2] for one in enrolled)]
-        return _joined(clip(spans, BEFORE, died))
+        return _joined(clip([*clip(consented, BEFORE, first), *(one[:2] for one in enrolled)], BEFORE, died))
 
-    def _closed(self, local: Zone, *, unknown: bool) -> Iterator[tuple[str, Span]]:
-        """Spans in which no time counts, whoever does the work, reason by reason in the order of docs/contract.md §3.4."""
-        if unknown:
-            yield SITE_UNKNOWN, (BEFORE, AFTER)
+    def _closed(self, local: Zone) -> dict[str, list[Span]]:
+        """Spans in which no time counts, whoever does the work, by reason in the order of docs/contract.md §3.4."""
         found: dict[str, list[Span]] = {}
         begins = [BEFORE, *(local.day_start(first) for first, _ in self.terms.gates[1:]), AFTER]
         for (_, program), low, high in zip(self.terms.gates, begins, begins[1:], strict=False):
-            unseen = self._no_visit(program)
-            for reason, *span in all_blocks(self.history, program, self.practitioner, local, self.registry):
-                if not (unseen and reason == BEFORE_VISIT):
-                    found.setdefault(reason, []).extend(clip([(span[0], span[1])], low, high))
-            if unseen:  # without a consent too there is nothing time could begin with
+            if self._no_visit(program):
                 found.setdefault(BEFORE_VISIT, []).append((low, high))
-        for reason in sorted(found, key=REASONS.index):
-            yield from ((reason, span) for span in _joined(found[reason]))
+            for reason, start, end in all_blocks(self.history, program, self.practitioner, local, self.registry):
+                found.setdefault(reason, []).extend(clip([(start, end)], low, high))
+        return {reason: _joined(found[reason]) for reason in sorted(found, key=REASONS.index) if found[reason]}
 
     def _no_visit(self, program: Program) -> bool:
+        """Whether none is on file that any consent could begin with; told without a consent too."""
         rule = program.visit
         return rule is not None and first_visit(self.history.visits, rule, self.practitioner, 0, self.registry) is None
 
@@ -190,7 +184,7 @@ class _Side:
         """Requirements are judged on the month's last day: what is unmet then is missing all month."""
         start, after = month_days(month)
         program = self.rulebook.at(start).programs[self.program]
-        name = track_of(self.history, program, self.practitioner, month, self.registry)
+        name = track_of(self.history, program, self.practitioner, month, self.registry) if program.default_track else None
         track = program.tracks[name]
         code = next_code(track, 0)
         missing = unmet(self.history, track, Tally(self.program, self.practitioner, name), month, local, after - 1)
@@ -199,7 +193,7 @@ class _Side:
     def _turns(self, first: int) -> list[str]:
         """The first month there is anything of, and later ones in which what a month asks for may change."""
         history, begin = self.history, months_of(first, first + 1)[0]
-        months = {month_of(day) for day, _ in self.terms.whole}
+        months = set(self.terms.months)
         months.update(m for e in self.enrollments if e.started for m in months_of(e.at, e.at + 1))
         plans = (p.at for p in history.plans if p.program == self.program and p.practitioner == self.practitioner)
         months.update(m for at in plans for m in months_of(at, at + 1))
@@ -227,8 +221,10 @@ def stretches(enrollments: Iterable[Enrollment]) -> list[Stretch]:
     return [one for one in found if one.start < one.end]
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
+def _joined(spans: list[Span]) -> list[Span]:
     """The spans in order of time, those that touch or overlap as one."""
+    if len(spans) < 2:
+        return spans
     found: list[Span] = []
     for start, end in sorted(spans):
         if found and start <= found[-1][1]:
@@ -238,6 +234,16 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _told(span: tuple[int, ...]) -> Row:
-    start, end = span
-    return {"from": None if start == BEFORE else utc_text(start), "until": None if end == AFTER else utc_text(end)}
+def _between(*spans: Iterable[Span]) -> list[Span]:
+    """What the spans leave of all time."""
+    return carve([(BEFORE, AFTER)], (span for some in spans for span in some))[0]
+
+
+def _told(span: Span) -> Row:
+    return {"from": _text(span[0]), "until": _text(span[1])}
+
+
+@lru_cache(maxsize=256)
+def _text(instant: int) -> str | None:
+    """One instant is told several times in a row."""
+    return None if instant in (BEFORE, AFTER) else utc_text(instant)

@@ -6,7 +6,7 @@ same rows answer for any `as_of`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,11 +17,13 @@ from domain.calendar import Zone, month_days, utc_text, zone
 from domain.facts import Registry
 from domain.lines import CLOSED
 from domain.progress import PROGRESS
+from domain.roster import ROSTER
 from domain.settlement import ADJUSTMENT, MONTH_CLOSED, PatientMonth, Row
 from ledger import registrations
 from ledger.database import chunks, reading, upsert_all
 from projections.projection import Event, require
-from projections.state import ahead_of
+from projections.roster import board_rosters, keep, rosters, sides_of
+from projections.state import Closed, ahead_of
 from projections.totals import totals
 
 board_months: Final = Table(
@@ -38,14 +40,19 @@ _ADJUSTED: Final = ("program", "practitioner_id", "site_id", "code", "units_delt
 
 
 class Board:
-    """One row a patient-month: its programs as last told, closes carried through, adjustments proposed since."""
+    """One row a patient-month: its programs as last told, closes carried through, adjustments proposed since; and one a patient:
+    the roster as last told."""
 
     name: Final = "board"
-    version: Final = 1
-    types: Final = (PROGRESS, MONTH_CLOSED, ADJUSTMENT)
-    tables: Final = (board_months,)
+    version: Final = 2
+    types: Final = (PROGRESS, MONTH_CLOSED, ADJUSTMENT, ROSTER)
+    tables: Final = (board_months, board_rosters)
 
     def handle(self, connection: Connection, events: Sequence[Event]) -> None:
+        keep(connection, (event for event in events if event["type"] == ROSTER))
+        self._progress(connection, [event for event in events if event["type"] != ROSTER])
+
+    def _progress(self, connection: Connection, events: Sequence[Event]) -> None:
         months = [PatientMonth(event["tenant"], event["data"]["patient_id"], event["data"]["month"]) for event in events]
         documents = _documents(connection, sorted({one.key for one in months}))
         for one, event in zip(months, events, strict=True):
@@ -83,6 +90,7 @@ def _apply(document: Row, event: Event) -> None:
 def board_rows(engine: Engine, tenant: str, month: str, site: str | None = None, as_of: int | None = None) -> Row:
     """The board of a tenant's month: `patients` (a row a patient, program and practitioner), `sites` and `total`.
 
+    A row is `untouched` where the patient is in the program and the month has neither time nor a line of it.
     `as_of` is the instant, in epoch seconds, for which states are told; without one it is the greatest recording time of
     what the board shows, never a clock's. `site` leaves what concerns that site: rows of it or with a line there, and
     its totals. Seconds are counted seconds, amounts US$. Raises LedgerError where the board has not been brought up to date.
@@ -91,12 +99,15 @@ def board_rows(engine: Engine, tenant: str, month: str, site: str | None = None,
         require(connection, BOARD)
         t = board_months.c
         statement = select(t.patient, t.document).where(t.tenant == tenant, t.month == month).order_by(t.patient)
-        shown = [(patient, orjson.loads(document)) for patient, document in connection.execute(statement)]
+        shown = {patient: orjson.loads(document) for patient, document in connection.execute(statement)}
+        known = rosters(connection, tenant, month, shown)
         registry = registrations.load(connection, tenant)
+    told = {patient: sides_of(shown.get(patient, {}), known.get(patient), month) for patient in sorted({*shown, *known})}
     if as_of is None:
-        as_of = max((_instant(document["time"]) for _, document in shown), default=0)
-    rows = [row for patient, document in shown for row in _rows(patient, document, month, registry, as_of)]
-    sites, total = totals(shown, rows, site)
+        times = [one["time"] for found in (shown, known) for patient, one in found.items() if told[patient]]
+        as_of = max(map(_instant, times), default=0)
+    rows = [_row_of(patient, *side, month, registry, as_of) for patient, sides in told.items() for side in sides]
+    sites, total = totals(list(shown.items()), rows, site)
     return {
         "tenant": tenant,
         "month": month,
@@ -115,29 +126,28 @@ def _sites(row: Row) -> set[str]:
     return {row["site_id"], *(line["site_id"] for line in row["lines"])}
 
 
-def _rows(patient: str, document: Row, month: str, registry: Registry, as_of: int) -> Iterator[Row]:
-    for program in document["programs"]:
-        local = _zone(program, month, registry)
-        ahead = ahead_of(program, month, local, as_of)
-        missing = program["next"]["seconds_needed"] if program["next"] else None
-        yield {
-            "patient_id": patient,
-            "program": program["program"],
-            "practitioner_id": program["practitioner_id"],
-            "track": program["track"],
-            "site_id": program["site_id"],
-            "zone": local.name,
-            "minutes": program["counted_seconds"] // 60,
-            "seconds": program["counted_seconds"],
-            "excluded_seconds": program["excluded_seconds"],
-            "next_code": program["next"]["code"] if program["next"] else None,
-            "missing_seconds": missing,
-            "working_days_left": ahead.working_days_left,
-            "state": ahead.state,
-            "why": list(ahead.why),
-            "unmet": program["unmet"],
-            "lines": program["lines"],
-        }
+def _row_of(patient: str, program: Row, closed: Closed, month: str, registry: Registry, as_of: int) -> Row:
+    local = _zone(program, month, registry)
+    ahead = ahead_of(program, closed, month, local, as_of)
+    return {
+        "patient_id": patient,
+        "program": program["program"],
+        "practitioner_id": program["practitioner_id"],
+        "track": program["track"],
+        "site_id": program["site_id"],
+        "zone": local.name,
+        "minutes": program["counted_seconds"] // 60,
+        "seconds": program["counted_seconds"],
+        "excluded_seconds": program["excluded_seconds"],
+        "next_code": program["next"]["code"] if program["next"] else None,
+        "missing_seconds": program["next"]["seconds_needed"] if program["next"] else None,
+        "working_days_left": ahead.working_days_left,
+        "state": ahead.state,
+        "why": list(ahead.why),
+        "unmet": program["unmet"],
+        "untouched": not (program["counted_seconds"] or program["excluded_seconds"] or program["lines"]),
+        "lines": program["lines"],
+    }
 
 
 def _zone(program: Row, month: str, registry: Registry) -> Zone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -9,6 +10,7 @@ from domain.calendar import Zone, month_days
 from domain.explanation import NOT_IN_FORCE
 from domain.lines import CLOSED, EXCLUDED, HELD, PAYABLE
 from domain.settlement import Row
+from domain.spans import Span, carve, clip
 from domain.tally import (
     AFTER_DEATH,
     AFTER_ENROLLMENT,
@@ -32,11 +34,14 @@ STATES: Final = (REACHED, ON_TRACK, AT_RISK, IMPOSSIBLE, BLOCKED)
 MONTH_OVER: Final = "month_over"
 TOO_LITTLE_TIME: Final = "too_little_time"
 
-GATES: Final = frozenset({BEFORE_CONSENT, AFTER_REVOCATION, BEFORE_VISIT, AFTER_ENROLLMENT, FACILITY_STAY, AFTER_DEATH})
-"""Reasons that keep further time from counting too, whoever logs it, until something else is recorded."""
+PEOPLE: Final = frozenset({SITE_UNKNOWN, PERFORMER_UNKNOWN, ROLE, NOT_PERSONAL})
+"""Reasons that keep time of these people at this site from counting, until something else is recorded."""
 
-STANDING: Final = GATES | {SITE_UNKNOWN, PERFORMER_UNKNOWN, ROLE, NOT_PERSONAL}
-"""Gates, and what keeps time of these people at this site from counting."""
+STANDING: Final = PEOPLE | {BEFORE_CONSENT, AFTER_REVOCATION, BEFORE_VISIT, AFTER_ENROLLMENT, FACILITY_STAY, AFTER_DEATH}
+"""These, and those of the calendar: the spans in which they hold are known without any time logged."""
+
+Closed = Sequence[tuple[str, Span]]
+"""Reasons of the calendar with the spans of seconds in which no time counts for them."""
 
 MET_BY_TIME: Final = "interactive_contact"
 """The requirement that the missing time itself can meet, as long as no line waits for it."""
@@ -50,8 +55,10 @@ class Ahead(NamedTuple):
     working_days_left: int
 
 
-def ahead_of(program: Row, month: str, local: Zone, as_of: int) -> Ahead:
+def ahead_of(program: Row, closed: Closed, month: str, local: Zone, as_of: int) -> Ahead:
     """The state of one program and practitioner, a row of a progress event, at an instant (epoch seconds), in a zone.
+
+    What is left of the month are its seconds from that instant on; those in a span of `closed` count for nobody.
 
     The first rule that applies decides:
 
@@ -59,8 +66,9 @@ def ahead_of(program: Row, month: str, local: Zone, as_of: int) -> Ahead:
     2. `reached`: a line of time is payable or closed; or one of a device is, and no time was logged.
     3. `impossible`: the local month is over.
     4. `blocked`: a requirement is unmet other than an interactive contact, which the missing time can bring; no code is in
-       force; or what was logged last did not count for a standing reason.
-    5. `impossible`: fewer seconds of the month are left than are missing.
+       force; none of what is left of the month counts; or nothing counts so far, each second for a standing reason, some of
+       them for the people or the site.
+    5. `impossible`: of what is left fewer seconds count than are missing.
     6. `on_track`: at the pace so far, counted seconds per working day gone by, the working days left bring the missing ones.
     7. `at_risk`: everything else.
     """
@@ -72,10 +80,13 @@ def ahead_of(program: Row, month: str, local: Zone, as_of: int) -> Ahead:
         return Ahead(REACHED, (), left)
     if as_of >= high:
         return Ahead(IMPOSSIBLE, (MONTH_OVER,), left)
-    if why := _hindered(program):
+    rest = (max(as_of, low), high)
+    open_seconds = sum(end - start for start, end in carve([rest], (span for _, span in closed))[0])
+    shut = set() if open_seconds else {reason for reason, span in closed if clip([span], *rest)}
+    if why := _hindered(program, shut):
         return Ahead(BLOCKED, why, left)
     missing = program["next"]["seconds_needed"]
-    if high - max(as_of, low) < missing:
+    if open_seconds < missing:
         return Ahead(IMPOSSIBLE, (TOO_LITTLE_TIME,), left)
     paced = program["counted_seconds"] * left >= missing * gone
     return Ahead(ON_TRACK if paced else AT_RISK, (), left)
@@ -95,21 +106,15 @@ def _has_reached(program: Row) -> bool:
     return any(line["seconds"] is not None for line in payable) or bool(payable and not logged)
 
 
-def _hindered(program: Row) -> tuple[str, ...]:
+def _hindered(program: Row, shut: set[str]) -> tuple[str, ...]:
     """What more time alone does not mend."""
-    found = {name for name in program["unmet"] if name != MET_BY_TIME}
+    found = shut | {name for name in program["unmet"] if name != MET_BY_TIME}
     if program["next"] is None:
         found.add(NOT_IN_FORCE)
-    return tuple(sorted(found | _closed_gates(program)))
-
-
-def _closed_gates(program: Row) -> set[str]:
-    """Standing reasons of what was logged last: any of them while nothing counts, afterwards only those that bind everybody."""
-    last = program["counted_until"]
-    until = program["excluded_until"]
-    if last is None:
-        return set(until) if until and STANDING.issuperset(until) else set()
-    return {reason for reason in GATES & until.keys() if until[reason] > last}
+    reasons = program["excluded_seconds"].keys()
+    if not program["counted_seconds"] and STANDING.issuperset(reasons):
+        found |= PEOPLE & reasons
+    return tuple(sorted(found))
 
 
 def _working_days(month: str, local: Zone, as_of: int) -> tuple[int, int]:

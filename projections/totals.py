@@ -23,6 +23,7 @@ class _Site:
     def __init__(self) -> None:
         self.patients: set[str] = set()
         self.states = dict.fromkeys(STATES, 0)
+        self.untouched = 0
         self.units: dict[str, int] = {}
         self.cents = dict.fromkeys((*STATUSES, ADJUSTED), 0)
         self.lines = dict.fromkeys((*STATUSES, ADJUSTED), 0)
@@ -54,11 +55,13 @@ class _Site:
             for name, n in theirs.items():
                 mine[name] = mine.get(name, 0) + n
         self.unpriced += other.unpriced
+        self.untouched += other.untouched
 
     def row(self) -> Row:
         return {
             "patients": len(self.patients),
             "states": self.states,
+            "untouched": self.untouched,
             "units": dict(sorted(self.units.items())),
             **{status: money(n) for status, n in self.cents.items()},
             "lines": self.lines,
@@ -85,7 +88,8 @@ def totals(shown: Shown, rows: Iterable[Row], site: str | None = None) -> tuple[
 
     `units` are those of payable and closed lines by code. Amounts by status are those of the lines at hand; a close turns
     `ready` and `awaiting_close` into `closed`, and what is proposed after it is `adjusted`, which the closed amount does not
-    hold. `unpriced_lines` have no amount and are in no sum. A patient counts at each site it has a row or line of.
+    hold. `untouched` are the rows without time and lines. `unpriced_lines` have no amount and are in no sum. A patient counts
+    at each site it has a row or line of.
     """
     found: dict[str | None, _Site] = {} if site is None else {site: _Site()}
     for at, patient, add, what in _parts(shown, rows):
@@ -112,3 +116,4 @@ def _parts(shown: Shown, rows: Iterable[Row]) -> Iterator[tuple[str | None, str,
 
 def _add_state(one: _Site, row: Row) -> None:
     one.states[row["state"]] += 1
+    one.untouched += row["untouched"]

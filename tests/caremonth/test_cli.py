@@ -248,7 +248,7 @@ def test_what_comes_after_the_close_is_exported_with_it(filled: Shell) -> None:
 def test_the_board_for_machines_and_for_people(filled: Shell) -> None:
     (board,) = filled("board", TENANT, "2026-03", "--as-of", "2026-03-20T12:00:00-04:00", "--json").rows
     assert board["as_of"] == "2026-03-20T16:00:00Z"
-    assert [row["patient_id"] for row in board["patients"]] == [story.PATIENT]
+    assert [(row["patient_id"], row["untouched"]) for row in board["patients"]] == [(story.PATIENT, False), (story.FORGOTTEN, True)]
     shown = filled("board", TENANT, "2026-03", "--site", story.SITE).out
     assert story.PATIENT in shown
     assert "all sites" in shown

@@ -32,12 +32,28 @@ class Clinic:
 
     def admit(self, patient: str, at: str, site: str = "north", *, condition: bool = True) -> None:
         """Consent and the first visit, billed by itself, so that it is no time of the month."""
-        lee = {"practitioner_id": "dr-lee"}
-        self.add("consent.given", patient, at, program="CPM", at=at, form="written", **lee)
-        visit = {"kind": "cpm_initial", "modality": "in_person", "setting": "clinical", "em_billed": True, "site_id": site}
-        self.add("visit.completed", patient, later(at, 1800), start=at, end=later(at, 1800), **visit, **lee)
+        self.consent(patient, at)
+        self.visit(patient, at, site, "cpm_initial")
         if condition:
             self.add("condition.recorded", patient, at, icd10="M54.50", category="chronic_pain", onset="2020-01-01", at=at)
+
+    def enroll(self, patient: str, at: str, site: str = "north", program: str = "CPM", practitioner: str = "dr-lee", **track: str) -> str:
+        side = {"program": program, "practitioner_id": practitioner}
+        return self.add("enrollment.started", patient, at, site_id=site, at=at, **side, **track)
+
+    def end(self, patient: str, at: str, program: str = "CPM") -> str:
+        return self.add("enrollment.ended", patient, at, program=program, practitioner_id="dr-lee", at=at, reason="moved away")
+
+    def consent(self, patient: str, at: str, program: str = "CPM") -> str:
+        return self.add("consent.given", patient, at, program=program, practitioner_id="dr-lee", at=at, form="verbal")
+
+    def revoke(self, patient: str, at: str, program: str = "CPM") -> str:
+        return self.add("consent.revoked", patient, at, program=program, practitioner_id="dr-lee", at=at)
+
+    def visit(self, patient: str, at: str, site: str = "north", kind: str = "em") -> str:
+        """A visit of half an hour, billed by itself."""
+        how = {"kind": kind, "modality": "in_person", "setting": "clinical", "em_billed": True, "site_id": site}
+        return self.add("visit.completed", patient, later(at, 1800), start=at, end=later(at, 1800), practitioner_id="dr-lee", **how)
 
     def log(self, patient: str, start: str, minutes: float, site: str = "north", recorded: str | None = None) -> str:
         end = later(start, round(minutes * 60))
@@ -54,6 +70,11 @@ class Clinic:
 
 def later(text: str, seconds: int) -> str:
     return (datetime.fromisoformat(text) + timedelta(seconds=seconds)).isoformat()
+
+
+def second(text: str) -> int:
+    """Epoch seconds of an instant."""
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 def inputs(events: Iterable[Event]) -> list[tuple[str, bytes]]:

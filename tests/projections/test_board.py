@@ -105,7 +105,7 @@ def test_time_of_an_unknown_site_belongs_to_its_utc_month() -> None:
     clinic = Clinic()
     clinic.log("P1", "2026-03-03T18:00:00Z", 10, site="nowhere")
     row = board(clinic)["patients"][0]
-    assert (row["zone"], row["state"], row["why"]) == ("UTC", "blocked", ["site_unknown"])
+    assert (row["zone"], row["state"], row["why"]) == ("UTC", "blocked", ["before_consent", "site_unknown"])
 
 
 def test_time_that_does_not_count_has_its_sites_zone() -> None:
