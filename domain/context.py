@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from domain.calendar import Zone, month_days
 from domain.facts import History, Registry
-from domain.rulebook import Program, Rulebook, Track
+from domain.rulebook import Rulebook, Track
 from domain.standing import Block, blocks, track_of
 from domain.tally import Tally
 
@@ -25,7 +25,7 @@ class Context(NamedTuple):
 class Contexts:
     """The contexts of one patient-month, each made once."""
 
-    __slots__ = ("found", "history", "month", "registry", "rulebook", "rules", "tallies", "tracks")
+    __slots__ = ("found", "history", "month", "registry", "rulebook", "rules", "tallies")
 
     def __init__(self, history: History, month: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
@@ -34,7 +34,6 @@ class Contexts:
         self.rulebook = rulebook
         self.rules = rulebook.at(month_days(month)[0])
         self.found: dict[tuple[str, str, str, str], Context] = {}
-        self.tracks: dict[tuple[str, str, str], str | None] = {}
         self.tallies: dict[tuple[str, str], Tally] = {}
 
     def get(self, program: str, practitioner: str, local: Zone, month: str) -> Context:
@@ -48,20 +47,11 @@ class Contexts:
     def _make(self, name: str, practitioner: str, local: Zone, month: str) -> Context:
         rules = self.rules if month == self.month else self.rulebook.at(month_days(month)[0])
         program = rules.programs[name]
-        track = self._track(program, practitioner, month)
+        track = track_of(self.history, program, practitioner, month, self.registry)
         low, high = local.month_bounds(month)
         found = blocks(self.history, program, practitioner, local, month, self.registry)
-        tally = self._tally(name, practitioner, track) if month == self.month else None
+        tally = None
+        if month == self.month:
+            tally = self.tallies.get((name, practitioner)) or Tally(name, practitioner, track)
+            self.tallies[name, practitioner] = tally
         return Context(local, low, high, program.tracks[track], found, tally)
-
-    def _track(self, program: Program, practitioner: str, month: str) -> str | None:
-        key = (program.name, practitioner, month)
-        if key not in self.tracks:
-            self.tracks[key] = track_of(self.history, program, practitioner, month, self.registry)
-        return self.tracks[key]
-
-    def _tally(self, program: str, practitioner: str, track: str | None) -> Tally:
-        key = (program, practitioner)
-        if key not in self.tallies:
-            self.tallies[key] = Tally(program, practitioner, track)
-        return self.tallies[key]

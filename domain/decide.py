@@ -103,5 +103,5 @@ def _crossed(draft: ProgramDecision, track: Track) -> int:
     """When the side came to stand: its lowest base threshold filled, held or not, or its first device or set-up line."""
     instants = [line.crossed for line in draft.lines if line.seconds is None]
     if track.bases and draft.tally.total >= track.bases[0].seconds:
-        instants.append(reach(draft.tally.counted, track.bases[0].seconds).crossed)
+        instants.append(reach(draft.tally.counted, track.bases[0].seconds)[0])
     return min(instants)

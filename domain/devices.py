@@ -158,7 +158,7 @@ class _Counter:
             *stay_spans(self.history, program.device_stays),
             *death_spans(self.history),
         ]
-        return sorted(carve([(run.start, run.end) for run in runs], lost)[0])
+        return sorted(carve([(start, end) for start, end, _ in runs], lost)[0])
 
     def _local_days(self, site: str, readings: list[Reading]) -> list[int]:
         """The readings' dates at the site; its zone is looked up once where it does not change between them."""

@@ -60,22 +60,15 @@ class Next(NamedTuple):
     seconds: int
 
 
-class Reached(NamedTuple):
-    """The second that fills a threshold: its instant's end, local date and the entry that brought it."""
+def reach(counted: list[Counted], threshold: int) -> tuple[int, Entry, Zone]:
+    """The end of the second by which `threshold` seconds are counted, in order of time, its entry and its zone.
 
-    crossed: int
-    day: int
-    entry: Entry
-    zone: Zone
-
-
-def reach(counted: list[Counted], threshold: int) -> Reached:
-    """The second by which `threshold` seconds are counted, in order of time; the caller knows that there are as many."""
+    The caller knows that there are as many; ValueError where there are not.
+    """
     missing = threshold
     for start, end, entry, zone in counted:
         if end - start >= missing:
-            crossed = start + missing
-            return Reached(crossed, zone.day(crossed - 1), entry, zone)
+            return start + missing, entry, zone
         missing -= end - start
     raise ValueError(f"the counted seconds end {missing} s before the threshold of {threshold} s; the total disagrees with its pieces")
 
@@ -109,30 +102,33 @@ def _next_addon(track: Track, base: TimeCode, total: int) -> Next | None:
 
 def unmet(history: History, track: Track, tally: Tally, month: str, zone: Zone, day: int) -> tuple[str, ...]:
     """Names of the requirements that are not on file for a date of service, sorted."""
-    return tuple(sorted([r.name for r in track.requirements if not _met(r, history, tally, month, zone, day)]))
+    missing = [r.name for r in track.requirements if not _met(r, history, tally, month, zone, day)]
+    return tuple(sorted(missing)) if missing else ()
 
 
 def _met(requirement: Requirement, history: History, tally: Tally, month: str, zone: Zone, day: int) -> bool:
-    if requirement.name == "condition":
+    name = requirement.name
+    if name == "condition":
         return condition_met(requirement, history, day)
-    if requirement.name == "care_plan":
+    if name == "care_plan":
         end = zone.month_bounds(month)[1]
-        return any(p.at < end and p.program == tally.program and p.practitioner == tally.practitioner for p in history.plans)
-    if requirement.name == "interactive_contact":
+        return any([p.at < end and p.program == tally.program and p.practitioner == tally.practitioner for p in history.plans])
+    if name == "interactive_contact":
         return any(entry.interactive for _, _, entry, _ in tally.counted)
     return _level(history, tally.practitioner, month) in requirement.levels
 
 
 def condition_met(requirement: Requirement, history: History, day: int) -> bool:
     """Whether enough different conditions of the category are on file, long enough where that is asked."""
+    _, _, _, category, different, months, onset_months, _ = requirement
     codes = {
         c.icd10
         for c in history.conditions
-        if c.category == requirement.category
-        and (requirement.months is None or c.months is None or c.months >= requirement.months)
-        and (requirement.onset_months is None or (c.onset is not None and add_months(c.onset, requirement.onset_months) <= day))
+        if c.category == category
+        and (months is None or c.months is None or c.months >= months)
+        and (onset_months is None or (c.onset is not None and add_months(c.onset, onset_months) <= day))
     }
-    return len(codes) >= requirement.different
+    return len(codes) >= different
 
 
 def _level(history: History, practitioner: str, month: str) -> str | None:
@@ -152,7 +148,8 @@ def time_lines(tally: Tally, track: Track, history: History, month: str, registr
     base = base_of(track, tally.total)
     if base is None:
         return []
-    crossed, day, entry, zone = reach(tally.counted, base.seconds)
+    crossed, entry, zone = reach(tally.counted, base.seconds)
+    day = zone.day(crossed - 1)
     missing = unmet(history, track, tally, month, zone, day)
     status = HELD if missing else AWAITING_CLOSE if base.awaits_close else READY
     evidence, pos = tally.evidence(), place_of_service(entry.site, day, registry)

@@ -6,9 +6,7 @@ it takes away, in the order in which reasons are reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
-
+from collections.abc import Iterable
 from domain.calendar import DAY, EPOCH_DAY, UTC, Zone, add_months, month_days, zone
 from domain.facts import History, Registry, SetUp, Visit
 from domain.rulebook import Program
@@ -17,14 +15,8 @@ from domain.spans import AFTER, BEFORE, Span
 from domain.tally import AFTER_DEATH, AFTER_ENROLLMENT, AFTER_REVOCATION, BEFORE_CONSENT, BEFORE_VISIT, FACILITY_STAY
 
 Block = tuple[str, int, int]
-
-
-class Run(NamedTuple):
-    """An unrevoked run of consents: in force over `[start, end)`, begun by the consent given at `begun`."""
-
-    start: int
-    end: int
-    begun: int
+Run = tuple[int, int, int]
+"""An unrevoked run of consents: start and end of when it is in force, and the instant of the consent that began it."""
 
 
 def site_zone(registry: Registry, site: str, instant: int) -> Zone | None:
@@ -40,7 +32,16 @@ def _local(registry: Registry, site: str, instant: int) -> Zone:
 
 def first_visit(visits: Iterable[Visit], rule: VisitRule, practitioner: str, earliest: int, registry: Registry) -> Visit | None:
     """The qualifying visit that started first, on or after the date `earliest` at its own site (ordinal; 0 = any)."""
-    found = [v for v in visits if v.practitioner == practitioner and v.kind in rule.kinds and _qualifies(v, rule)]
+    kinds, modalities, settings, least, *_ = rule
+    found = [
+        v
+        for v in visits
+        if v.practitioner == practitioner
+        and v.kind in kinds
+        and (modalities is None or v.modality in modalities)
+        and (settings is None or v.setting in settings)
+        and v.end - v.start >= least
+    ]
     if earliest:
         anywhere = (earliest + 1 - EPOCH_DAY) * DAY  # by then the date has begun in every zone
         found = [v for v in found if v.start >= anywhere or _local(registry, v.site, v.start).day(v.start) >= earliest]
@@ -49,18 +50,11 @@ def first_visit(visits: Iterable[Visit], rule: VisitRule, practitioner: str, ear
     return found[0] if found else None
 
 
-def _qualifies(visit: Visit, rule: VisitRule) -> bool:
-    return (
-        (rule.modalities is None or visit.modality in rule.modalities)
-        and (rule.settings is None or visit.setting in rule.settings)
-        and visit.end - visit.start >= rule.least_seconds
-    )
-
-
 def consent_runs(history: History, program: Program, practitioner: str, local: Zone, visit: Visit | None) -> list[Run]:
     """The runs of consent for a program and practitioner, oldest first (docs/contract.md §3.7); one given in `visit` counts from its start."""
     name = program.name
-    changes = sorted([(c.at, c.given) for c in history.consents if c.program == name and c.practitioner == practitioner])
+    changes = [(c.at, c.given) for c in history.consents if c.program == name and c.practitioner == practitioner]
+    changes.sort()
     runs: list[Run] = []
     begun: int | None = None
     start = effective = BEFORE
@@ -69,9 +63,9 @@ def consent_runs(history: History, program: Program, practitioner: str, local: Z
             begun, start = at, max(_counted_from(at, visit) if visit else at, effective)
         elif not given and begun is not None:
             effective = max(local.month_bounds(local.month(at))[1] if program.consent_ends == "month_end" else at, start)
-            runs.append(Run(start, effective, begun))
+            runs.append((start, effective, begun))
             begun = None
-    return runs if begun is None else [*runs, Run(start, AFTER, begun)]
+    return runs if begun is None else [*runs, (start, AFTER, begun)]
 
 
 def _counted_from(at: int, visit: Visit) -> int:
@@ -80,25 +74,31 @@ def _counted_from(at: int, visit: Visit) -> int:
 
 def consent_blocks(runs: list[Run]) -> list[Block]:
     """Seconds before the first consent, and between a revocation and the next consent."""
-    found = [(BEFORE_CONSENT, BEFORE, runs[0].start if runs else AFTER)]
-    for at, run in enumerate(runs, 1):
-        if run.end != AFTER:
-            found.append((AFTER_REVOCATION, run.end, runs[at].start if at < len(runs) else AFTER))
-    return found
+    found = []
+    reason, since = BEFORE_CONSENT, BEFORE
+    for start, end, _ in runs:
+        found.append((reason, since, start))
+        reason, since = AFTER_REVOCATION, end
+    return [*found, (reason, since, AFTER)]
 
 
-def visit_blocks(history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry) -> Iterator[Block]:
+def visit_blocks(
+    history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry
+) -> list[Block]:
     """Seconds before the visit that must come first; with a reach-back, asked for each run of consents anew."""
+    found: list[Block] = []
     for start, end, begun in runs:
         earliest = add_months(local.day(begun), -rule.within_months) if rule.within_months else 0
         visit = first_visit(history.visits, rule, practitioner, earliest, registry)
         gate = AFTER if visit is None else visit.start if rule.counts_from == "start" else visit.end
-        yield BEFORE_VISIT, start, min(gate, end)
+        found.append((BEFORE_VISIT, start, min(gate, end)))
+    return found
 
 
 def enrollment_ends(history: History, program: str, practitioner: str) -> list[Span]:
     """Spans from each end of an enrolment to the next start."""
-    changes = sorted([(e.at, e.started) for e in history.enrollments if e.program == program and e.practitioner == practitioner])
+    changes = [(e.at, e.started) for e in history.enrollments if e.program == program and e.practitioner == practitioner]
+    changes.sort()
     spans: list[Span] = []
     ended: int | None = None
     for at, started in changes:

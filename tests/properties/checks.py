@@ -66,6 +66,12 @@ def a_second_counts_once(ask: Ask) -> list[str]:
     return comes_to(ask, events(READY_CCM, f"time 2026-03-02 10:00 for 15:00 {NURSE}", other))
 
 
+def a_second_of_a_cut_entry_counts_once(ask: Ask) -> list[str]:
+    """Rule 5: nor are two people over midnight, with ten minutes in March and fifteen in April, two lots of minutes in either."""
+    night = "time 2026-03-31 23:50 for 25:00"
+    return comes_to(ask, events(READY_CCM, f"{night} {NURSE}", f"{night} by ma-joy for dr-lee in CCM"))
+
+
 def a_second_has_its_local_month(ask: Ask) -> list[str]:
     """Rule 1: on the last evening of March in Chicago it is April in UTC; an entry over midnight is in both months."""
     evening, night = "time 2026-03-31 19:30 for 25:00", "time 2026-04-30 23:50 for 25:00"
@@ -235,6 +241,7 @@ CHECKS: dict[str, Check] = {
         units_end_at_their_limit,
         an_addon_stands_beside_its_base,
         a_second_counts_once,
+        a_second_of_a_cut_entry_counts_once,
         a_second_has_its_local_month,
         an_hour_that_the_clocks_repeat_is_an_hour,
         a_revocation_ends_what_counts,
