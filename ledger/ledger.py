@@ -125,20 +125,23 @@ class Ledger:
 
     def settle(self) -> None:
         """Decide what is due and carry out closes that wait, in bounded transactions."""
-        while self.settle_some():
+        while self.settle_some() is not None:
             continue
 
-    def settle_some(self, limit: int = CHUNK) -> bool:
-        """One transaction of `settle`, of at most about `limit` patient-months; False when nothing was left to do."""
+    def settle_some(self, limit: int = CHUNK, after: str = "") -> str | None:
+        """One transaction of `settle`, of at most about `limit` patient-months, patients after this key first.
+
+        Returns the key it stopped at, None when nothing was left to do.
+        """
         with writing(self.engine) as connection:
-            return self._drain_some(connection, limit)
+            return self._drain_some(connection, limit, after)
 
     def _drain(self, connection: Connection) -> None:
-        while self._drain_some(connection):
+        while self._drain_some(connection) is not None:
             continue
 
-    def _drain_some(self, connection: Connection, limit: int = CHUNK) -> bool:
-        """One bounded portion of what waits: closes first, then decisions. False when nothing waits."""
+    def _drain_some(self, connection: Connection, limit: int = CHUNK, after: str = "") -> str | None:
+        """One bounded portion of what waits: closes first, then decisions. None when nothing waits."""
         outbox = Outbox(connection)
         settlement = Settlement(connection, Workspace(connection), self.rulebook, outbox)
         t = schema.closings.c
@@ -146,11 +149,13 @@ class Ledger:
         if keys:
             settlement.close(keys)
         elif is_due(connection):
-            settlement.run(settlement.work.expand(take_due(connection, limit)))
+            taken = take_due(connection, limit, after)
+            after = max(patient for patient, _ in taken)
+            settlement.run(settlement.work.expand(taken))
         else:
-            return False
+            return None
         outbox.save()
-        return True
+        return after
 
     def lines(self, tenant: str | None = None, month: str | None = None, patient: str | None = None) -> list[dict[str, Any]]:
         """Current lines, sorted as the contract has it."""

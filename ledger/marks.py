@@ -66,10 +66,14 @@ def closed_months(connection: Connection, tenants: Iterable[str]) -> set[Key]:
     return found
 
 
-def take_due(connection: Connection, limit: int) -> dict[Key, set[Cause]]:
-    """Take up to about `limit` patient-months out of the due queue, each with all its causes."""
+def take_due(connection: Connection, limit: int, after: str = "") -> dict[Key, set[Cause]]:
+    """Take up to about `limit` patient-months out of the due queue, each with all its causes: patients after this one, then all others.
+
+    Who takes a little at a time goes round by it: else those at the end of the order would wait for as long as others become due.
+    """
     t = schema.due.c
-    keys = connection.execute(select(t.patient_key, t.month).distinct().order_by(t.patient_key, t.month).limit(limit)).all()
+    waiting = select(t.patient_key, t.month).distinct().order_by(t.patient_key, t.month).limit(limit)
+    keys = connection.execute(waiting.where(t.patient_key > after)).all() or connection.execute(waiting).all()
     found: dict[Key, set[Cause]] = {}
     for chunk in _pairs(keys):
         matching = tuple_(t.patient_key, t.month).in_(chunk)

@@ -16,8 +16,8 @@ from tools.tree import ROOT
 PAGE = ROOT / "docs" / "cli.md"
 WIDTH = "100"
 COMMANDS = (
-    "demo", "ingest", "lines", "explain", "events", "alerts", "adjustments", "board", "export", "close", "verify", "sample",
-    "dead-letters list", "dead-letters retry", "rules list", "rules show", "rules check",
+    "demo", "ingest", "lines", "explain", "events", "alerts", "adjustments", "board", "export", "close", "verify", "sample", "serve",
+    "dead-letters list", "dead-letters retry", "rules list", "rules show", "rules check", "tokens new",
 )  # fmt: skip
 
 
