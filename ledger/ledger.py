@@ -133,6 +133,7 @@ class Ledger:
 
         Returns the key it stopped at, None when nothing was left to do.
         """
+        _ = self.rulebook  # a new ledger takes its rules on in a transaction of its own, which would wait for this one
         with writing(self.engine) as connection:
             return self._drain_some(connection, limit, after)
 

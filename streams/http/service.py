@@ -35,6 +35,7 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work from start to stop; when it ends, all that was taken in is committed."""
+        await self.reader(lambda ledger: ledger.rulebook)
         self.writer.start()
         watching = asyncio.create_task(self.feed.watch())
         try:
