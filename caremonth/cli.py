@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from caremonth.cli_groups import dead_letters, rules
+from caremonth.cli_groups import dead_letters, rules, tokens
 from caremonth.cli_options import ALSO, DATABASE, Month, OnlySite, Settings, Tenant, instant, month, settings_of
 from caremonth.cli_topics import topics
 
@@ -280,6 +280,35 @@ def sample(
         write("\n".join(part) + "\n")
 
 
+@app.command(epilog=ALSO)
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to listen on; one that others reach needs --tokens.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 for any that is free.")] = 8080,
+    tokens_from: Annotated[
+        Path | None,
+        typer.Option("--tokens", envvar="CAREMONTH_TOKENS", metavar="FILE", help="Who may do what; made by `caremonth tokens new`."),
+    ] = None,
+    max_body: Annotated[int, typer.Option(min=1024, metavar="BYTES", help="The largest body of one request.")] = 8 * 1024 * 1024,
+    max_events: Annotated[int, typer.Option(min=1, metavar="N", help="The most events in one request.")] = 10_000,
+) -> None:
+    """The HTTP interface: events in, lines and decisions out.
+
+    Without --tokens it listens on this machine only and lets everybody there do everything. What is answered with 202 outlives a power
+    loss, unless --sync normal is given. Logs go to stderr, a JSON object a line.
+    """
+    from caremonth.cli_serve import Address
+    from caremonth.cli_serve import serve as run
+
+    chosen = context.find_root().get_parameter_source("sync")
+    settings = settings_of(context)
+    full = settings.full_sync or (chosen is not None and chosen.name == "DEFAULT")
+    run(settings._replace(full_sync=full), Address(host, port), tokens_from, max_body, max_events)
+
+
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(tokens, name="tokens")
 app.add_typer(rules, name="rules")
 app.add_typer(topics, name="topics")

@@ -1,15 +1,16 @@
-"""The commands that have commands of their own: `dead-letters` and `rules`."""
+"""The commands that have commands of their own: `dead-letters`, `rules` and `tokens`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from caremonth.cli_options import ALSO, settings_of
 
 dead_letters = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The parked input: list it, or try it again.")
+tokens = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Who may use the HTTP interface.")
 rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The rules with their dates and sources.")
 
 
@@ -68,3 +69,25 @@ def rules_check(context: typer.Context, folder: Annotated[Path, typer.Argument(m
 
     if put_problems(folder, as_json=settings_of(context).json):
         raise typer.Exit(1)
+
+
+@tokens.callback()
+def tokens_group() -> None:
+    """Who may use the HTTP interface."""
+
+
+@tokens.command("new", epilog=ALSO)
+def tokens_new(
+    context: typer.Context,
+    tenants: Annotated[list[str], typer.Argument(metavar="TENANT...", help="The tenants it is for; '*' for all.")],
+    file: Annotated[Path, typer.Option("--tokens", envvar="CAREMONTH_TOKENS", metavar="FILE", help="The file that gets its digest.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What it is called there; made of the tenants, if not given.")] = None,
+    only: Annotated[Literal["read", "write"] | None, typer.Option(help="Only this right; both, if not given.")] = None,
+) -> None:
+    """Make a token and print it, this once.
+
+    The file keeps a digest, from which nobody can make the token. A running server reads the file when it starts.
+    """
+    from caremonth.cli_serve import new_token
+
+    new_token(file, tenants, name, [only] if only else ["read", "write"], as_json=settings_of(context).json)

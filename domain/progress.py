@@ -60,8 +60,8 @@ def _place(program: ProgramDecision) -> tuple[Any, Any]:
     """
     tally = program.tally
     if tally.counted:
-        last = tally.counted[-1]
-        return _line_site(program.lines) or last.entry.site, last.zone.name
+        _, _, entry, zone = tally.counted[-1]
+        return _line_site(program.lines) or entry.site, zone.name
     if program.lines:
         return program.lines[0].site, None
     return (tally.excluded[-1].entry.site if tally.excluded else None), None

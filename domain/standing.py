@@ -82,9 +82,7 @@ def consent_blocks(runs: list[Run]) -> list[Block]:
     return [*found, (reason, since, AFTER)]
 
 
-def visit_blocks(
-    history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry
-) -> list[Block]:
+def visit_blocks(history: History, rule: VisitRule, practitioner: str, runs: list[Run], local: Zone, registry: Registry) -> list[Block]:
     """Seconds before the visit that must come first; with a reach-back, asked for each run of consents anew."""
     found: list[Block] = []
     for start, end, begun in runs:

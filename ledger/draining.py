@@ -51,9 +51,8 @@ class Drain:
         patients = _patients(waiting, page)
         locks.tenants(self.connection, {patient.partition("/")[0] for patient in patients})
         held = self.work.hold(patients, skip=not wait)
-        if held and self._settle(held, waiting, page):
-            return Portion(decided=True)
-        return Portion(decided=wait, next=page._replace(after=waiting[-1][0]))
+        decided = bool(held) and self._settle(held, waiting, page)
+        return Portion(decided=decided or wait, next=page._replace(after=waiting[-1][0]))
 
     def all_of(self, tenants: Collection[str], limit: int) -> None:
         """Decide all that is due of these tenants, which this transaction has to itself."""

@@ -35,6 +35,7 @@ class Ledger:
         self._rules = rules
         self._rulebook: Rulebook | None = None
         self._registries: Registries = {}
+        self._turn = Page()
 
     def __enter__(self) -> Self:
         return self
@@ -113,15 +114,19 @@ class Ledger:
     def settle_some(self, limit: int = CHUNK) -> bool:
         """One transaction of `settle`, of at most about `limit` patient-months; False when nothing was left to do.
 
-        Where others write as well, patients whom one of them has at hand are left to the next time.
+        Goes round: each time on from where the last one stopped, or who comes late in the order would wait for as long as others become
+        due. Where others write as well, patients whom one of them has at hand are left to the next time.
         """
-        page: Page | None = Page()
+        _ = self.rulebook  # a new ledger takes its rules on in a transaction of its own, which would wait for this one
+        start = self._turn
+        page: Page | None = start
         while page is not None:
             portion = self._portion(limit, page, wait=False)
+            self._turn = portion.next or Page()
             if portion.decided:
                 return True
             page = portion.next
-        return False
+        return start != Page() and self.settle_some(limit)
 
     def _wait(self) -> bool:
         """Decide what is due of the first patient of all once whoever has the patient is done; False when nothing waits."""

@@ -310,9 +310,9 @@ def _compare(ledger: Ledger, month: PatientMonth, sides: dict[tuple[str, str, st
     for program in decision.programs if decision else ():
         side = sides.get((month.tenant, month.patient, program.program, program.practitioner))
         shut = Side(side).closed if side else NO_CONSENT
-        for piece in program.tally.counted:
-            if side and piece.zone.name == side["zone"]:
-                assert not clip([span for _, span in shut], piece.start, piece.end)
+        for start, end, _, zone in program.tally.counted:
+            if side and zone.name == side["zone"]:
+                assert not clip([span for _, span in shut], start, end)
                 compared += 1
         for left_out in program.tally.excluded:
             if left_out.reason in CALENDAR and (not side or left_out.entry.site == side["site_id"]):
