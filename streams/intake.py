@@ -1,94 +1,53 @@
-"""From records to the ledger: one transaction a portion, positions moved in it. Synchronous; one thread at a time uses it."""
+"""From records to the ledger: one transaction a batch, positions moved in it. Synchronous; one thread at a time uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-from ledger.accepting import CLOSE
-from ledger.arrivals import Arrival, Parked, Summary
-from ledger.ledger import Fenced, Ledger
-from streams.codec import unpack
+from domain.rulebook_vocabulary import vocabulary
+from ledger import Claim, FencedError, Ledger, Summary
+from streams.codec import receive
 from streams.records import Gap, Place, Record, gaps, unread
-
-Read = Arrival | Parked
-
-
-class Portion(NamedTuple):
-    """What one transaction takes: the input, and how far each partition is with it."""
-
-    read: list[Read]
-    after: dict[Place, int]
 
 
 class Intake:
-    """Takes records into the ledger. Remembers how far it is, which is valid as long as the ledger says the same."""
+    """Takes records into the ledger. Remembers how far it is, which the ledger compares before it takes anything."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, writer: str) -> None:
         self.ledger = ledger
+        self.writer = writer
         self.positions: dict[Place, int] = {}
-        self.fenced = 0
-
-    def learn(self, places: Iterable[Place]) -> None:
-        """Ask the ledger how far it is with partitions that are new here."""
-        unknown = sorted(set(places) - self.positions.keys())
-        if unknown:
-            stored = self.ledger.positions({place.topic for place in unknown})
-            self.positions |= {place: stored.get(tuple(place), 0) for place in unknown}
+        self._words = vocabulary(ledger.rulebook)
 
     def missing(self, records: Sequence[Record]) -> list[Gap]:
         """Offsets passed over on the way from the ledger's positions to these records."""
-        self.learn(record.place for record in records)
+        self._learn(record.place for record in records)
         return gaps(unread(records, self.positions), self.positions)
 
     def take(self, records: Sequence[Record]) -> Summary:
-        """Take what was not taken before; gaps have been looked into. Raises Fenced when another writer is ahead."""
-        self.learn(record.place for record in records)
-        total = Summary()
-        for portion in _portions(self._read(unread(records, self.positions))):
-            claim = {tuple(place): (self.positions[place], after) for place, after in portion.after.items()}
-            try:
-                total += self.ledger.take(portion.read, claim)
-            except Fenced:
-                self.fenced += 1
-                self.positions.clear()
-                raise
-            self.positions |= portion.after
-        return total
+        """Take what was not taken before, gaps having been looked into; raises FencedError where another writer is ahead."""
+        self._learn(record.place for record in records)
+        fresh = unread(records, self.positions)
+        if not fresh:
+            return Summary()
+        after = {place: rows[-1].offset + 1 for place, rows in fresh.items()}
+        read = [receive(record, self._words) for rows in fresh.values() for record in rows]
+        try:
+            fates = self.ledger.take(read, Claim({(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}, self.writer))
+        except FencedError:
+            self.positions.clear()
+            raise
+        self.positions |= after
+        return Summary.of(fates)
 
     def forget(self, places: Iterable[Place]) -> None:
         """Partitions that are another's now."""
         for place in places:
             self.positions.pop(place, None)
 
-    def _read(self, fresh: dict[Place, list[Record]]) -> dict[Place, list[tuple[int, Read]]]:
-        rows = [record for records in fresh.values() for record in records]
-        read = self.ledger.read([(record.origin, unpack(record)) for record in rows])
-        found: dict[Place, list[tuple[int, Read]]] = {}
-        for record, one in zip(rows, read, strict=True):
-            found.setdefault(record.place, []).append((record.offset + 1, one))
-        return found
-
-
-def _portions(rows: dict[Place, list[tuple[int, Read]]]) -> Iterator[Portion]:
-    """Cut at closes: each is alone in its transaction, after what stands before it in its partition and before what follows."""
-    while rows:
-        plain = Portion([], {})
-        for place, waiting in rows.items():
-            stop = next((at for at, (_, one) in enumerate(waiting) if _closes(one)), len(waiting))
-            if stop:
-                plain.read.extend(one for _, one in waiting[:stop])
-                plain.after[place] = waiting[stop - 1][0]
-                del waiting[:stop]
-        if plain.after:
-            yield plain
-        rows = {place: waiting for place, waiting in rows.items() if waiting}
-        if rows:
-            place, waiting = next(iter(rows.items()))
-            after, close = waiting.pop(0)
-            yield Portion([close], {place: after})
-            rows = {place: waiting for place, waiting in rows.items() if waiting}
-
-
-def _closes(one: Read) -> bool:
-    return isinstance(one, Arrival) and one.event.type == CLOSE
+    def _learn(self, places: Iterable[Place]) -> None:
+        """Ask the ledger how far it is with partitions that are new here."""
+        unknown = sorted(set(places) - self.positions.keys())
+        if unknown:
+            stored = self.ledger.positions({place.topic for place in unknown})
+            self.positions |= {place: stored.get((place.topic, place.partition), 0) for place in unknown}

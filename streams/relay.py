@@ -13,14 +13,16 @@ from typing import Any, Final, NamedTuple, TypeVar
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from ledger import Ledger
-from ledger.ledger import Fenced
+from ledger import Claim, FencedError, Ledger
+from streams.codec import Message, dead_letter, decision
 from streams.metrics import Metrics
 from streams.records import Place
 from streams.settings import Broker
+from streams.topics import Layout
 
 T = TypeVar("T")
 PORTION: Final = 2_000
+WRITER: Final = "relay"
 PAUSE: Final = 1.0
 """Seconds to wait after a refusal, and the longest to wait for news of the ledger."""
 
@@ -28,17 +30,27 @@ DECISIONS: Final = Place("outbox.decisions", 0)
 LETTERS: Final = Place("outbox.dead-letters", 0)
 
 
-class Message(NamedTuple):
-    """What goes to a topic; `number` is its place in the ledger, `topic` None for what stays in it."""
+class Waiting(NamedTuple):
+    """What waits to be sent: its number in the ledger, and the message; None for what stays in the ledger."""
 
     number: int
-    topic: str | None
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
+    message: Message | None
 
 
-Source = Callable[[int, int], Sequence[Message]]
+Source = Callable[[int, int], Sequence[Waiting]]
+"""What stands after a number, at most so many, in order."""
+
+
+def sources(ledger: Ledger, layout: Layout) -> dict[Place, Source]:
+    """Decisions and dead letters of a ledger, as messages."""
+
+    def decisions(after: int, limit: int) -> list[Waiting]:
+        return [Waiting(number, decision(number, raw, layout)) for number, raw in ledger.outbox(after, limit)]
+
+    def letters(after: int, limit: int) -> list[Waiting]:
+        return [Waiting(number, dead_letter(parked, layout)) for number, parked in ledger.letters(after, limit)]
+
+    return {DECISIONS: decisions, LETTERS: letters}
 
 
 class Relay:
@@ -72,7 +84,7 @@ class Relay:
         for place, source in self.sources.items():
             if place not in self.sent:
                 stored = await self._off_loop(self.ledger.positions, [place.topic])
-                self.sent[place] = stored.get(tuple(place), 0)
+                self.sent[place] = stored.get((place.topic, place.partition), 0)
             messages = await self._off_loop(source, self.sent[place], PORTION)
             if messages:
                 await self._send(producer, messages)
@@ -80,20 +92,19 @@ class Relay:
                 found = True
         return found
 
-    async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+    async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Waiting]) -> None:
         """Hand over in order and wait for all acknowledgements; a refusal is raised and all are sent again."""
         waiting: list[Awaitable[Any]] = []
-        for message in messages:
-            if message.topic is not None:
-                waiting.append(await producer.send(message.topic, message.value, message.key, headers=message.headers))
-                self.metrics.relayed.labels(message.topic).inc()
+        for topic, key, value, headers in (one.message for one in messages if one.message is not None):
+            waiting.append(await producer.send(topic, value, key, headers=list(headers)))
+            self.metrics.relayed.labels(topic).inc()
         await asyncio.gather(*waiting)
 
     async def _mark(self, place: Place, number: int) -> None:
         try:
-            await self._off_loop(self.ledger.take, [], {tuple(place): (self.sent[place], number)})
+            await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.sent[place], number)}, WRITER))
             self.sent[place] = number
-        except Fenced:
+        except FencedError:
             self.metrics.fenced.inc()
             self.log.warning("fenced", source=place.topic)
             self.sent.pop(place)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from asyncio import Future, Queue
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from ledger import Fenced, Ledger
+from ledger import FencedError, Ledger
 from streams.faust_app import App, Fetched, build, commit, records_of
 from streams.intake import Intake
 from streams.metrics import Metrics
@@ -33,7 +35,7 @@ class Worker:
     def __init__(self, settings: WorkerSettings, ledger: Ledger, topics: Iterable[str], metrics: Metrics, watchdog: Watchdog) -> None:
         self.settings = settings
         self.ledger = ledger
-        self.intake = Intake(ledger)
+        self.intake = Intake(ledger, settings.instance or f"{socket.gethostname()}-{os.getpid()}")
         self.metrics = metrics
         self.watchdog = watchdog
         self.log = structlog.get_logger("worker")
@@ -79,7 +81,7 @@ class Worker:
             try:
                 with self.metrics.batch(len(records)):
                     summary = await self._off_loop(self.intake.take, records)
-            except Fenced:
+            except FencedError:
                 self.metrics.fenced.inc()
                 self.log.warning("fenced", records=len(records))
                 records = [record for record in records if record.place in self._mine()]
