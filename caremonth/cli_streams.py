@@ -26,7 +26,9 @@ Authorities = Annotated[
 ]
 User = Annotated[
     str | None,
-    typer.Option("--user", envvar="CAREMONTH_KAFKA_USER", metavar="NAME", help="The name for SASL; the password is in CAREMONTH_KAFKA_PASSWORD."),
+    typer.Option(
+        "--user", envvar="CAREMONTH_KAFKA_USER", metavar="NAME", help="Name for SASL; its password is in CAREMONTH_KAFKA_PASSWORD."
+    ),
 ]
 MetricsPort = Annotated[
     int | None, typer.Option("--metrics-port", envvar="CAREMONTH_METRICS_PORT", metavar="PORT", help="Answer Prometheus here.")
@@ -43,14 +45,14 @@ def worker(
     group: Annotated[str, typer.Option(envvar="CAREMONTH_GROUP", metavar="ID", help="The consumer group.")] = "caremonth",
     instance: Annotated[
         str | None,
-        typer.Option(envvar="CAREMONTH_INSTANCE", metavar="ID", help="A name of its own for each worker; a restarted one has its partitions at once."),
+        typer.Option(envvar="CAREMONTH_INSTANCE", metavar="ID", help="This worker's own name: restarted, it has its partitions at once."),
     ] = None,
     prefix: Prefix = "",
     tls: Tls = False,
     ca_file: Authorities = None,
     user: User = None,
     batch: Annotated[int, typer.Option(min=1, max=20_000, metavar="N", help="Records a transaction, at most.")] = 4_000,
-    session_timeout: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds after which a silent worker's partitions go to others.")] = 10.0,
+    session_timeout: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds of silence until others take over.")] = 10.0,
     stall_after: Annotated[float, typer.Option(min=5, metavar="S", help="Seconds without progress after which it ends itself.")] = 60.0,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = "127.0.0.1",
@@ -61,7 +63,9 @@ def worker(
     """
     from streams.settings import WorkerSettings
 
-    settings = WorkerSettings(_broker(brokers, tls, ca_file, user), group, instance, batch, session_timeout=session_timeout, stall_after=stall_after)
+    settings = WorkerSettings(
+        _broker(brokers, tls, ca_file, user), group, instance, batch, session_timeout=session_timeout, stall_after=stall_after
+    )
     _finish(_work(settings_of(context), settings, prefix, (metrics_host, metrics_port)))
 
 
@@ -113,7 +117,7 @@ async def _relay(settings: Settings, broker: Broker, prefix: str, metrics_at: tu
 
 def send(
     context: typer.Context,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of events, one JSON object a line; - is the standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files of events, one a line; - is the standard input.")],
     brokers: Brokers = LOCAL,
     prefix: Prefix = "",
     tls: Tls = False,
@@ -126,10 +130,14 @@ def send(
     """
     from caremonth.cli_intake import inputs_of
     from caremonth.cli_output import put_json
+    from domain.rulebook_vocabulary import vocabulary
+    from ledger.rule_files import PACKAGED
+    from ledger.rules import load
     from streams.sending import send_all
     from streams.topics import Layout
 
-    sent = _finish(send_all(_broker(brokers, tls, ca_file, user), Layout(prefix=prefix), inputs_of(files)))
+    words = vocabulary(load(settings_of(context).rules or PACKAGED))
+    sent = _finish(send_all(_broker(brokers, tls, ca_file, user), Layout(prefix=prefix), inputs_of(files), words))
     put_json({"sent": sent})
 
 
@@ -150,7 +158,10 @@ def reconcile(
         found = _finish(compare(_broker(brokers, tls, ca_file, user), ledger, Layout(prefix=prefix)))
     nothing = f"{found.records:,} records and {found.messages:,} messages: everything is accounted for"
     put_rows(
-        [{"difference": one} for one in found.differences], {"difference": lambda row: row["difference"]}, as_json=settings.json, nothing=nothing
+        [{"difference": one} for one in found.differences],
+        {"difference": lambda row: row["difference"]},
+        as_json=settings.json,
+        nothing=nothing,
     )
     if found.differences:
         raise typer.Exit(1)

@@ -161,7 +161,7 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
 def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
     """Hand many rows to the driver at once: the statement is spelled once, and rows are not looked at one by one on the way."""
     if not rows:
-        return
+        return None
     if is_postgres(connection):
         from ledger.postgres import bulk
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from asyncio import Queue
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from ssl import create_default_context
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import faust
 import faust.streams
@@ -20,7 +20,7 @@ from faust.types import TP
 from streams.records import Place, Record
 from streams.settings import Broker, WorkerSettings
 
-RAW: Final = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 Fetched = Mapping[Any, Sequence[ConsumerRecord]]
 
 
@@ -35,7 +35,7 @@ class Consumer(aiokafka.Consumer):
     """
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        sink: Queue[Fetched] = self.app.fetched
+        sink = cast(App, self.app).fetched
         while not (self.should_stop or fetcher.should_stop):
             records, _ = await self._wait_next_records(1.0)
             if records:
@@ -102,9 +102,7 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
 def _credentials(broker: Broker) -> Any:
     if broker.username is not None:
         context = create_default_context(cafile=broker.ca_file) if broker.tls else None
-        return faust.SASLCredentials(
-            username=broker.username, password=broker.password, mechanism=broker.mechanism, ssl_context=context
-        )
+        return faust.SASLCredentials(username=broker.username, password=broker.password, mechanism=broker.mechanism, ssl_context=context)
     return faust.SSLCredentials(create_default_context(cafile=broker.ca_file)) if broker.tls else None
 
 

@@ -33,7 +33,9 @@ class Intake:
         after = {place: rows[-1].offset + 1 for place, rows in fresh.items()}
         read = [receive(record, self._words) for rows in fresh.values() for record in rows]
         try:
-            fates = self.ledger.take(read, Claim({(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}, self.writer))
+            fates = self.ledger.take(
+                read, Claim({(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}, self.writer)
+            )
         except FencedError:
             self.positions.clear()
             raise

@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from ledger import Claim, FencedError, Ledger
+from ledger.news import News
 from streams.codec import Message, dead_letter, decision
 from streams.metrics import Metrics
 from streams.records import Place
@@ -63,6 +64,7 @@ class Relay:
         self.metrics = metrics
         self.log = structlog.get_logger("relay")
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self.news = News(ledger.engine)
         self.sent: dict[Place, int] = {}
         self.stopping = asyncio.Event()
 
@@ -73,9 +75,10 @@ class Relay:
         try:
             while not self.stopping.is_set():
                 if not await self.relay_some(producer):
-                    await self._off_loop(self.ledger.wait_for_news, PAUSE)
+                    await self._off_loop(self.news.wait, PAUSE)
         finally:
             await producer.stop()
+            self.news.close()
             self.thread.shutdown(wait=True)
 
     async def relay_some(self, producer: AIOKafkaProducer) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 import structlog
 from prometheus_client import start_http_server
@@ -39,21 +39,27 @@ async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[
     await worker.app.start()
     watchdog.start()
     log.info("started", group=settings.group, instance=settings.instance)
-    told = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait([told, worker.ended], return_when=asyncio.FIRST_COMPLETED)
+        await _first(stop.wait(), worker.ended, worker.app._crashed.wait())  # noqa: SLF001 - Faust tells nobody else that it gave up
     finally:
         watchdog.stop()
         await worker.stop()
         log.info("stopped")
     if worker.ended.done():
         worker.ended.result()
+    if worker.app.crash_reason is not None:
+        raise worker.app.crash_reason
+
+
+async def _first(*waited: Awaitable[object]) -> None:
+    """Until one of them is done."""
+    await asyncio.wait([asyncio.ensure_future(one) for one in waited], return_when=asyncio.FIRST_COMPLETED)
 
 
 async def run_relay(relay: Relay) -> None:
     """Relay until told to stop."""
     stop = stop_event()
-    running, told = asyncio.create_task(relay.run()), asyncio.create_task(stop.wait())
-    await asyncio.wait([running, told], return_when=asyncio.FIRST_COMPLETED)
+    running = asyncio.create_task(relay.run())
+    await _first(running, stop.wait())
     relay.stopping.set()
     await running

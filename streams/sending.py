@@ -22,7 +22,9 @@ WAITING: Final = 10_000
 
 async def send_all(broker: Broker, layout: Layout, inputs: Iterable[tuple[str, bytes]], words: Vocabulary) -> int:
     """Send each input and return how many the broker acknowledged; raises what it refused for."""
-    producer = AIOKafkaProducer(**broker.options(), acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262_144, max_request_size=5_242_880)
+    producer = AIOKafkaProducer(
+        **broker.options(), acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262_144, max_request_size=5_242_880
+    )
     await producer.start()
     sent, waiting = 0, list[Future[Any]]()
     try:

@@ -26,7 +26,11 @@ class Broker:
 
     def options(self) -> dict[str, Any]:
         """The arguments of an aiokafka client."""
-        found: dict[str, Any] = {"bootstrap_servers": self.servers, "security_protocol": self.protocol}
+        return {"bootstrap_servers": self.servers, **self.security()}
+
+    def security(self) -> dict[str, Any]:
+        """Those of them that say how to speak."""
+        found: dict[str, Any] = {"security_protocol": self.protocol}
         if self.tls:
             found["ssl_context"] = create_ssl_context(cafile=self.ca_file)
         if self.username is not None:
