@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from caremonth import cli_streams
 from caremonth.cli_groups import dead_letters, rules, tokens
 from caremonth.cli_options import ALSO, DATABASE, Month, OnlySite, Settings, Tenant, instant, month, settings_of
 from caremonth.cli_topics import topics
@@ -312,3 +313,6 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(tokens, name="tokens")
 app.add_typer(rules, name="rules")
 app.add_typer(topics, name="topics")
+app.add_typer(cli_streams.positions, name="positions")
+for command in (cli_streams.worker, cli_streams.relay, cli_streams.send, cli_streams.reconcile):
+    app.command(epilog=ALSO)(command)

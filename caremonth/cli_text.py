@@ -124,3 +124,11 @@ SITES: Final[Columns] = {
     "held for": lambda r: ", ".join(f"{name} {n}" for name, n in r["held_why"].items()),
     "payable units": lambda r: ", ".join(f"{code}×{n}" for code, n in r["units"].items()),
 }
+
+POSITIONS: Final[Columns] = {
+    "topic": lambda r: r["topic"],
+    "partition": lambda r: r["partition"],
+    "next offset": lambda r: r["next_offset"],
+    "taken by": lambda r: r["writer"],
+    "at": lambda r: r["moved_at"],
+}

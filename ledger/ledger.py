@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select
 
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
-from ledger import arrivals, database, intake, positions, reading, schema
+from ledger import arrivals, database, intake, positions, reading, schema, sending
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
 from ledger.database import chunks, connect
@@ -105,6 +105,33 @@ class Ledger:
         """The next offset of each (topic, partition) of these topics that was ever taken in with a claim."""
         with database.reading(self.engine) as connection:
             return positions.of(connection, topics)
+
+    def all_positions(self) -> list[dict[str, Any]]:
+        """Every stream's position, with who moved it last and when."""
+        with database.reading(self.engine) as connection:
+            return positions.listed(connection)
+
+    def accept_loss(self, topic: str, partition: int, offset: int, *, by: str, reason: str) -> int:
+        """Go on behind records that expired unread, on someone's word, which is kept; returns how many offsets are given up.
+
+        Raises LedgerError where the ledger is there already.
+        """
+        return transaction(self.engine, lambda connection: positions.accept_loss(connection, (topic, partition), offset, by, reason))
+
+    def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Decisions after a number, as they are stored."""
+        with database.reading(self.engine) as connection:
+            return sending.decisions(connection, after, limit)
+
+    def letters(self, after: int, limit: int) -> list[tuple[int, Parked]]:
+        """Parked input after a number."""
+        with database.reading(self.engine) as connection:
+            return sending.letters(connection, after, limit)
+
+    def unaccounted(self, read: Sequence[Arrival | Parked]) -> list[str]:
+        """Origins of input that is neither an accepted event of this content nor in the dead letters."""
+        with database.reading(self.engine) as connection:
+            return sending.unaccounted(connection, read)
 
     def settle(self) -> None:
         """Decide what is due and carry out closes that wait, in bounded transactions; what another writer is deciding is waited for."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from domain.calendar import utc_text
 from domain.settlement import Out, PatientMonth, event_id
-from ledger import locks, schema
+from ledger import locks, news, schema
 from ledger.database import insert_all
 
 SOURCE: Final = "/caremonth"
@@ -42,6 +42,7 @@ class Outbox:
         if self.rows:
             first = locks.numbers(self.connection, locks.OUTBOX, len(self.rows))
             insert_all(self.connection, schema.outbox, [{"sequence": n, **row} for n, row in enumerate(self.rows, first)])
+            news.tell(self.connection)
             self.rows = []
 
 

@@ -1,13 +1,15 @@
-"""How far streams were read: kept in the transaction that took the records in, and compared there, so that a stale reader writes nothing."""
+"""How far streams were read: kept and compared in the transaction that took the records in, so that a stale reader writes nothing."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from time import time
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from domain.calendar import utc_text
 from ledger import schema
 from ledger.database import insert_new
 from ledger.errors import LedgerError
@@ -67,3 +69,26 @@ def of(connection: Connection, topics: Iterable[str]) -> dict[Partition, int]:
     t = schema.positions.c
     rows = connection.execute(select(t.topic, t.partition, t.next_offset).where(t.topic.in_(list(topics))))
     return {(topic, partition): offset for topic, partition, offset in rows}
+
+
+def listed(connection: Connection) -> list[dict[str, object]]:
+    """All positions, by topic and partition."""
+    t = schema.positions.c
+    rows = connection.execute(select(t.topic, t.partition, t.next_offset, t.writer, t.moved_at).order_by(t.topic, t.partition))
+    return [
+        {"topic": topic, "partition": partition, "next_offset": offset, "writer": writer, "moved_at": utc_text(moved)}
+        for topic, partition, offset, writer, moved in rows
+    ]
+
+
+def accept_loss(connection: Connection, partition: Partition, offset: int, by: str, reason: str) -> int:
+    """Move a position over offsets that are gone, and keep on whose word; raises LedgerError where it is there already."""
+    _create(connection, Claim({partition: (0, 0)}, by))
+    before = _locked(connection, partition)
+    if before >= offset:
+        raise LedgerError(f"{partition[0]}/{partition[1]} is at offset {before} already; nothing is lost before {offset}")
+    move(connection, Claim({partition: (before, offset)}, by))
+    word = {"by": by, "reason": reason, "from": before, "to": offset, "at": utc_text(int(time()))}
+    name = f"loss/{partition[0]}/{partition[1]}/{before}"
+    connection.execute(schema.settings.insert().values(name=name, value=json.dumps(word, sort_keys=True)))
+    return offset - before

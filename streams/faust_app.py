@@ -1,0 +1,122 @@
+"""The Faust application: one agent over all input topics, raw bytes in, nothing kept in Faust (docs/adr/0010).
+
+Faust's part is group membership and fetching. Its acknowledgements, tables, web server and declared topics are off, since positions
+and state are in the ledger's transaction; each fact about Faust that this relies on has a test in tests/streams.
+"""
+
+from __future__ import annotations
+
+from asyncio import Queue
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from ssl import create_default_context
+from typing import Any, Final, cast
+
+import faust
+import faust.streams
+from aiokafka.structs import ConsumerRecord
+from faust.transport.drivers import aiokafka
+from faust.types import TP
+
+from streams.records import Place, Record
+from streams.settings import Broker, WorkerSettings
+
+RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+Fetched = Mapping[Any, Sequence[ConsumerRecord]]
+
+
+class NoFastIteratorError(RuntimeError):
+    """Faust's compiled iterator is missing: without it stale events are acknowledged unprocessed."""
+
+
+class Consumer(aiokafka.Consumer):
+    """Hands over whole fetches instead of one message at a time through Faust's channels.
+
+    A channel costs two tasks a message; and what a rebalance clears from it would be lost, were positions not in the ledger.
+    """
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        sink = cast(App, self.app).fetched
+        while not (self.should_stop or fetcher.should_stop):
+            records, _ = await self._wait_next_records(1.0)
+            if records:
+                await sink.put(records)
+
+
+class Transport(aiokafka.Transport):
+    """Kafka by aiokafka, with our consumer."""
+
+    Consumer = Consumer
+
+
+class App(faust.App):
+    """A Faust application whose fetches go to one queue."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fetched: Queue[Fetched] = Queue(2)
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+
+def build(settings: WorkerSettings, topics: Iterable[str], work: Callable[[Queue[Fetched]], Awaitable[None]]) -> App:
+    """The application whose one agent hands what is fetched to `work`; raises NoFastIteratorError."""
+    if getattr(faust.streams, "_CStreamIterator", None) is None:
+        raise NoFastIteratorError("faust-streaming was installed without its compiled iterator; install the wheel of this platform")
+    app = App(settings.group, **_options(settings))
+
+    async def intake(stream: Any) -> None:
+        # Iterating over the channel is what subscribes; nothing comes through it. A restarted agent must not subscribe again.
+        if not app.topics:
+            aiter(stream.channel)
+        await work(app.fetched)
+
+    app.agent(app.topic(*topics, acks=False, **RAW), name="intake")(intake)
+    return app
+
+
+def _options(settings: WorkerSettings) -> dict[str, Any]:
+    return {
+        "broker": [f"kafka://{server}" for server in settings.broker.servers.split(",")],
+        "broker_credentials": _credentials(settings.broker),
+        "broker_session_timeout": settings.session_timeout,
+        "broker_heartbeat_interval": settings.session_timeout / 4,
+        "broker_request_timeout": max(40.0, settings.session_timeout * 2),
+        "broker_max_poll_interval": settings.stall_after * 2,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": settings.instance,
+        "stream_buffer_maxsize": settings.buffer,
+        "stream_wait_empty": False,
+        "stream_recovery_delay": 0,
+        "store": "memory://",
+        "autodiscover": False,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "web_tables_enabled": False,
+        "web_router_enabled": False,
+        "producer_acks": -1,
+    }
+
+
+def _credentials(broker: Broker) -> Any:
+    if broker.username is not None:
+        context = create_default_context(cafile=broker.ca_file) if broker.tls else None
+        return faust.SASLCredentials(username=broker.username, password=broker.password, mechanism=broker.mechanism, ssl_context=context)
+    return faust.SSLCredentials(create_default_context(cafile=broker.ca_file)) if broker.tls else None
+
+
+def records_of(fetched: Fetched) -> Iterator[Record]:
+    """The records of one fetch."""
+    for rows in fetched.values():
+        for row in rows:
+            yield Record(Place(row.topic, row.partition), row.offset, row.key, row.value, row.headers, row.timestamp)
+
+
+async def commit(app: faust.App, offsets: Mapping[Place, int]) -> None:
+    """Tell the broker how far the ledger is, for partitions that are ours. The ledger's positions stay the truth: this only
+    saves reading again what was taken."""
+    consumer: Any = app.consumer
+    mine = {TP(*place): offset for place, offset in offsets.items() if TP(*place) in consumer.assignment()}
+    if mine:
+        await consumer._commit(mine)  # noqa: SLF001 - there is no public call without Faust's acknowledgements

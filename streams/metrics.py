@@ -1,0 +1,49 @@
+"""What is measured, for Prometheus. Labels are topics, partitions, kinds and reasons, never ids of patients or people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter, time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ledger import Summary
+from streams.records import Record
+
+SIZES = (1, 10, 100, 500, 1_000, 2_000, 4_000, 8_000)
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """A worker's or relay's measurements, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.events = Counter("caremonth_events", "Events taken, by outcome", ["outcome"], registry=registry)
+        self.batch_size = Histogram("caremonth_batch_records", "Records a batch", registry=registry, buckets=SIZES)
+        self.batch_seconds = Histogram("caremonth_batch_seconds", "Seconds to accept a batch", registry=registry, buckets=SECONDS)
+        self.decide_seconds = Histogram("caremonth_decide_seconds", "Seconds to decide a portion", registry=registry, buckets=SECONDS)
+        self.fenced = Counter("caremonth_fenced", "Batches refused because another writer was ahead", registry=registry)
+        self.gaps = Counter("caremonth_gaps", "Gaps that were read again from the broker", registry=registry)
+        self.lag_records = Gauge("caremonth_lag_records", "Records not taken yet", ["topic", "partition"], registry=registry)
+        self.lag_seconds = Gauge("caremonth_lag_seconds", "Age of the newest record taken", ["topic", "partition"], registry=registry)
+        self.relayed = Counter("caremonth_relayed", "Messages the broker acknowledged", ["topic"], registry=registry)
+        self.outbox_age = Gauge("caremonth_outbox_age_seconds", "How long the oldest decision has waited to be sent", registry=registry)
+        self.outbox_waiting = Gauge("caremonth_outbox_waiting", "Decisions not sent yet", registry=registry)
+
+    @contextmanager
+    def batch(self, records: int) -> Iterator[None]:
+        """Measure the taking of a batch."""
+        self.batch_size.observe(records)
+        start = perf_counter()
+        yield
+        self.batch_seconds.observe(perf_counter() - start)
+
+    def took(self, summary: Summary, records: Iterable[Record]) -> None:
+        """Count outcomes, and how old the newest record of each partition was."""
+        for outcome, number in summary._asdict().items():
+            self.events.labels(outcome).inc(number)
+        newest = {record.place: record.timestamp for record in records}
+        for place, timestamp in newest.items():
+            self.lag_seconds.labels(place.topic, place.partition).set(max(0.0, time() - timestamp / 1000))

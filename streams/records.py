@@ -1,0 +1,63 @@
+"""What a broker hands over: records, and the places they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Record(NamedTuple):
+    """One message as the broker holds it; `timestamp` is the broker's or producer's clock in milliseconds."""
+
+    place: Place
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp: int
+
+    @property
+    def origin(self) -> str:
+        """Where it stands, as dead letters name it."""
+        return f"kafka:{self.place.topic}/{self.place.partition}/{self.offset}"
+
+
+class Gap(NamedTuple):
+    """Offsets `[first, after)` of a partition that were not handed over though later ones were."""
+
+    place: Place
+    first: int
+    after: int
+
+
+def by_place(records: Iterable[Record]) -> dict[Place, list[Record]]:
+    """The records of each partition in order of offset, each once."""
+    found: dict[Place, dict[int, Record]] = {}
+    for record in records:
+        found.setdefault(record.place, {})[record.offset] = record
+    return {place: [offsets[at] for at in sorted(offsets)] for place, offsets in sorted(found.items())}
+
+
+def unread(records: Iterable[Record], positions: Mapping[Place, int]) -> dict[Place, list[Record]]:
+    """What stands at or above the positions: the rest was taken before."""
+    kept = {place: [r for r in rows if r.offset >= positions[place]] for place, rows in by_place(records).items()}
+    return {place: rows for place, rows in kept.items() if rows}
+
+
+def gaps(fresh: Mapping[Place, Sequence[Record]], positions: Mapping[Place, int]) -> list[Gap]:
+    """Offsets that are missing from the position to the last record of each partition."""
+    found = []
+    for place, rows in fresh.items():
+        expected = positions[place]
+        for record in rows:
+            if record.offset > expected:
+                found.append(Gap(place, expected, record.offset))
+            expected = record.offset + 1
+    return found

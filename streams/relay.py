@@ -1,0 +1,117 @@
+"""The relay: decisions and dead letters out of the ledger to the broker, in order, marked when the broker has acknowledged them.
+
+A crash between the two repeats messages with the same id and the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, NamedTuple, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from ledger import Claim, FencedError, Ledger
+from ledger.news import News
+from streams.codec import Message, dead_letter, decision
+from streams.metrics import Metrics
+from streams.records import Place
+from streams.settings import Broker
+from streams.topics import Layout
+
+T = TypeVar("T")
+PORTION: Final = 2_000
+WRITER: Final = "relay"
+PAUSE: Final = 1.0
+"""Seconds to wait after a refusal, and the longest to wait for news of the ledger."""
+
+DECISIONS: Final = Place("outbox.decisions", 0)
+LETTERS: Final = Place("outbox.dead-letters", 0)
+
+
+class Waiting(NamedTuple):
+    """What waits to be sent: its number in the ledger, and the message; None for what stays in the ledger."""
+
+    number: int
+    message: Message | None
+
+
+Source = Callable[[int, int], Sequence[Waiting]]
+"""What stands after a number, at most so many, in order."""
+
+
+def sources(ledger: Ledger, layout: Layout) -> dict[Place, Source]:
+    """Decisions and dead letters of a ledger, as messages."""
+
+    def decisions(after: int, limit: int) -> list[Waiting]:
+        return [Waiting(number, decision(number, raw, layout)) for number, raw in ledger.outbox(after, limit)]
+
+    def letters(after: int, limit: int) -> list[Waiting]:
+        return [Waiting(number, dead_letter(parked, layout)) for number, parked in ledger.letters(after, limit)]
+
+    return {DECISIONS: decisions, LETTERS: letters}
+
+
+class Relay:
+    """Sends what the ledger has to say. One at a time does; a second one is fenced and waits."""
+
+    def __init__(self, broker: Broker, ledger: Ledger, sources: dict[Place, Source], metrics: Metrics) -> None:
+        self.broker = broker
+        self.ledger = ledger
+        self.sources = sources
+        self.metrics = metrics
+        self.log = structlog.get_logger("relay")
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self.news = News(ledger.engine)
+        self.sent: dict[Place, int] = {}
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relay until stopped."""
+        producer = AIOKafkaProducer(**self.broker.options(), acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=262_144)
+        await producer.start()
+        try:
+            while not self.stopping.is_set():
+                if not await self.relay_some(producer):
+                    await self._off_loop(self.news.wait, PAUSE)
+        finally:
+            await producer.stop()
+            self.news.close()
+            self.thread.shutdown(wait=True)
+
+    async def relay_some(self, producer: AIOKafkaProducer) -> bool:
+        """One portion of each source; False when all was sent."""
+        found = False
+        for place, source in self.sources.items():
+            if place not in self.sent:
+                stored = await self._off_loop(self.ledger.positions, [place.topic])
+                self.sent[place] = stored.get((place.topic, place.partition), 0)
+            messages = await self._off_loop(source, self.sent[place], PORTION)
+            if messages:
+                await self._send(producer, messages)
+                await self._mark(place, messages[-1].number)
+                found = True
+        return found
+
+    async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Waiting]) -> None:
+        """Hand over in order and wait for all acknowledgements; a refusal is raised and all are sent again."""
+        waiting: list[Awaitable[Any]] = []
+        for topic, key, value, headers in (one.message for one in messages if one.message is not None):
+            waiting.append(await producer.send(topic, value, key, headers=list(headers)))
+            self.metrics.relayed.labels(topic).inc()
+        await asyncio.gather(*waiting)
+
+    async def _mark(self, place: Place, number: int) -> None:
+        try:
+            await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.sent[place], number)}, WRITER))
+            self.sent[place] = number
+        except FencedError:
+            self.metrics.fenced.inc()
+            self.log.warning("fenced", source=place.topic)
+            self.sent.pop(place)
+            await asyncio.sleep(PAUSE)
+
+    async def _off_loop(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)

@@ -1,0 +1,67 @@
+"""Offsets that were passed over are read again from the broker before anything behind them is taken."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from streams.records import Gap, Place, Record
+from streams.settings import Broker
+
+PATIENCE: Final = 30.0
+"""Seconds to wait for what is known to be there."""
+
+
+class ExpiredError(RuntimeError):
+    """Records that were never taken are gone from the broker. Nothing behind them is taken until an operator decides."""
+
+    def __init__(self, gap: Gap, beginning: int) -> None:
+        self.gap = gap
+        self.beginning = beginning
+        topic, partition = gap.place
+        super().__init__(
+            f"{topic}/{partition}: the ledger has taken everything before offset {gap.first}, but the broker begins at {beginning}: "
+            f"{beginning - gap.first} records expired unread. Restore them, or accept the loss with "
+            f"`caremonth positions accept-loss {topic} {partition} {beginning} --by WHO --reason WHY`"
+        )
+
+
+async def reread(broker: Broker, gaps: list[Gap]) -> list[Record]:
+    """The records that stand in the gaps. Fewer than offsets where a transaction's markers or compaction took places.
+
+    Raises ExpiredError, and TimeoutError where the broker does not hand them over.
+    """
+    consumer = AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
+    await consumer.start()
+    try:
+        found: list[Record] = []
+        for gap in gaps:
+            place = TopicPartition(*gap.place)
+            beginning = (await consumer.beginning_offsets([place]))[place]
+            if beginning > gap.first:
+                raise ExpiredError(gap, beginning)
+            found += [record async for records in stretch(consumer, *gap) for record in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def stretch(consumer: AIOKafkaConsumer, place: Place, first: int, after: int) -> AsyncIterator[list[Record]]:
+    """What stands at offsets `[first, after)` of a partition, fetch by fetch; raises TimeoutError where the broker falls silent."""
+    at = TopicPartition(*place)
+    consumer.assign([at])
+    consumer.seek(at, first)
+    position = first
+    while position < after:
+        rows = (await consumer.getmany(at, timeout_ms=int(PATIENCE * 1000))).get(at, [])
+        position = await consumer.position(at)
+        if not rows and position < after:
+            raise TimeoutError(f"{place.topic}/{place.partition}: offsets {position} to {after} could not be read within {PATIENCE:.0f} s")
+        yield [_record(place, row) for row in rows if row.offset < after]
+
+
+def _record(place: Place, row: ConsumerRecord) -> Record:
+    return Record(place, row.offset, row.key, row.value, tuple(row.headers), row.timestamp)

@@ -1,0 +1,65 @@
+"""Worker and relay as processes: started, told by a signal to stop, ended with a code that says how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Iterable
+
+import structlog
+from prometheus_client import start_http_server
+
+from ledger import Ledger
+from streams.metrics import Metrics
+from streams.relay import Relay
+from streams.settings import WorkerSettings
+from streams.watchdog import Watchdog
+from streams.worker import Worker
+
+
+def stop_event() -> asyncio.Event:
+    """Set when the process is told to stop (SIGTERM, SIGINT)."""
+    event = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, event.set)
+    return event
+
+
+def serve_metrics(metrics: Metrics, address: str, port: int | None) -> None:
+    """Answer Prometheus on a port of its own, if one is given."""
+    if port is not None:
+        start_http_server(port, addr=address, registry=metrics.registry)
+
+
+async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[str], metrics: Metrics) -> None:
+    """Work until told to stop; raises what a batch could not be taken for."""
+    stop, watchdog = stop_event(), Watchdog(settings.stall_after)
+    worker = Worker(settings, ledger, topics, metrics, watchdog)
+    log = structlog.get_logger("worker")
+    await worker.app.start()
+    watchdog.start()
+    log.info("started", group=settings.group, instance=settings.instance)
+    try:
+        await _first(stop.wait(), worker.ended, worker.app._crashed.wait())  # noqa: SLF001 - Faust tells nobody else that it gave up
+    finally:
+        watchdog.stop()
+        await worker.stop()
+        log.info("stopped")
+    if worker.ended.done():
+        worker.ended.result()
+    if worker.app.crash_reason is not None:
+        raise worker.app.crash_reason
+
+
+async def _first(*waited: Awaitable[object]) -> None:
+    """Until one of them is done."""
+    await asyncio.wait([asyncio.ensure_future(one) for one in waited], return_when=asyncio.FIRST_COMPLETED)
+
+
+async def run_relay(relay: Relay) -> None:
+    """Relay until told to stop."""
+    stop = stop_event()
+    running = asyncio.create_task(relay.run())
+    await _first(running, stop.wait())
+    relay.stopping.set()
+    await running

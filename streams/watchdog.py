@@ -1,0 +1,57 @@
+"""Ends a process that is busy without getting on: an orchestrator starts it anew, and what it held is taken by others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Event, Thread
+from time import monotonic
+from typing import Final
+
+import structlog
+
+EXIT: Final = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+
+def leave() -> None:
+    """End the process at once: no handler, no flush, as a crash would. Anything not committed is taken again elsewhere."""
+    os._exit(EXIT)
+
+
+class Watchdog:
+    """Watches one loop. `busy` says that it got on and has more to do, `idle` that it waits for work."""
+
+    def __init__(self, stall_after: float, stalled: Callable[[], None] = leave) -> None:
+        self.stall_after = stall_after
+        self.stalled = stalled
+        self._since: float | None = None
+        self._stop = Event()
+        self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching: the loop has ended as it should."""
+        self._stop.set()
+
+    def busy(self) -> None:
+        """The loop got on, and is at work."""
+        self._since = monotonic()
+
+    def idle(self) -> None:
+        """The loop waits for work, which may take any time."""
+        self._since = None
+
+    def late(self, now: float) -> bool:
+        """Whether the loop has been at work for too long without getting on."""
+        return self._since is not None and now - self._since > self.stall_after
+
+    def _watch(self) -> None:
+        while not self._stop.wait(min(1.0, self.stall_after / 4)):
+            if self.late(monotonic()):
+                structlog.get_logger("watchdog").critical("no_progress", seconds=self.stall_after)
+                self.stalled()
+                return
