@@ -48,8 +48,8 @@ class News:
     def _listening(self) -> Driver[object]:
         if self._driver is None:
             connection = self._engine.raw_connection()
-            connection.detach()
             driver: Driver[object] = connection.driver_connection  # type: ignore[assignment]
+            connection.detach()
             driver.rollback()
             driver.autocommit = True
             driver.execute(f"LISTEN {CHANNEL}")

@@ -13,6 +13,9 @@ from typing import Any, Final, cast
 
 import faust
 import faust.streams
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka
 from faust.types import TP
@@ -28,11 +31,34 @@ class NoFastIteratorError(RuntimeError):
     """Faust's compiled iterator is missing: without it stale events are acknowledged unprocessed."""
 
 
+class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
+    """The thread of the broker's client: committed records only, and a commit that fails is no reason to end."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust reads what was rolled back as well, unless it takes part in transactions itself.
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        known = {TopicPartition(*place): offset for place, offset in offsets.items() if place in self.assignment()}
+        try:
+            await self._ensure_consumer().commit(known)
+        except (KafkaError, IllegalStateError) as error:
+            # The ledger's positions hold; the next commit says the same and more.
+            structlog.get_logger("worker").warning("not_committed", error=type(error).__name__)
+            return False
+        return True
+
+
 class Consumer(aiokafka.Consumer):
     """Hands over whole fetches instead of one message at a time through Faust's channels.
 
     A channel costs two tasks a message; and what a rebalance clears from it would be lost, were positions not in the ledger.
     """
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         sink = cast(App, self.app).fetched
@@ -89,6 +115,8 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "stream_wait_empty": False,
         "stream_recovery_delay": 0,
         "store": "memory://",
+        # Without standby replicas Faust would deal partitions out singly; so, one number of all topics goes to one worker.
+        "table_standby_replicas": 1,
         "autodiscover": False,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
@@ -119,4 +147,4 @@ async def commit(app: faust.App, offsets: Mapping[Place, int]) -> None:
     consumer: Any = app.consumer
     mine = {TP(*place): offset for place, offset in offsets.items() if TP(*place) in consumer.assignment()}
     if mine:
-        await consumer._commit(mine)  # noqa: SLF001 - there is no public call without Faust's acknowledgements
+        await consumer._commit(mine)

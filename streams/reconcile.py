@@ -5,7 +5,7 @@ A difference names a place, a count or an id, never what an event holds. Memory 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from domain.rulebook_vocabulary import vocabulary
 from ledger import Ledger
+from streams.admin import BrokerError, administering, describe
 from streams.codec import decision, receive
 from streams.lines_replay import LinesReplay
 from streams.records import Place, Record
@@ -47,10 +48,14 @@ async def reconcile(broker: Broker, ledger: Ledger, layout: Layout) -> Findings:
     """Compare the broker's topics with the ledger, and the ledger with its events."""
     findings = Findings()
     findings.add(ledger.verify(), "differences between the ledger and its events")
+    async with administering(broker.servers, **broker.security()) as client:
+        there = await describe(client, layout.names())
+    if gone := [name for name in layout.names() if name not in there]:
+        raise BrokerError(f"the broker has no topic {', '.join(gone)}; name the right broker, or its prefix")
     consumer = AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
     await consumer.start()
     try:
-        reader = _Reconciler(consumer, ledger, layout, findings)
+        reader = _Reconciler(consumer, ledger, layout, findings, {name: found.partitions for name, found in there.items()})
         await reader.inputs()
         await reader.outputs()
     finally:
@@ -59,11 +64,14 @@ async def reconcile(broker: Broker, ledger: Ledger, layout: Layout) -> Findings:
 
 
 class _Reconciler:
-    def __init__(self, consumer: AIOKafkaConsumer, ledger: Ledger, layout: Layout, findings: Findings) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, ledger: Ledger, layout: Layout, findings: Findings, partitions: Mapping[str, int]
+    ) -> None:
         self.consumer = consumer
         self.ledger = ledger
         self.layout = layout
         self.findings = findings
+        self.partitions = partitions
         self.words = vocabulary(ledger.rulebook)
 
     async def inputs(self) -> None:
@@ -107,8 +115,7 @@ class _Reconciler:
 
     async def _partitions(self, topic: str) -> AsyncIterator[tuple[Place, int, int]]:
         """The topic's partitions, with the first offset that is there and the one after the last."""
-        await self.consumer.topics()
-        places = [TopicPartition(topic, number) for number in sorted(self.consumer.partitions_for_topic(topic) or ())]
+        places = [TopicPartition(topic, number) for number in range(self.partitions[topic])]
         beginnings, ends = await self.consumer.beginning_offsets(places), await self.consumer.end_offsets(places)
         for place in places:
             yield Place(place.topic, place.partition), beginnings[place], ends[place]

@@ -40,7 +40,7 @@ async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[
     watchdog.start()
     log.info("started", group=settings.group, instance=settings.instance)
     try:
-        await _first(stop.wait(), worker.ended, worker.app._crashed.wait())  # noqa: SLF001 - Faust tells nobody else that it gave up
+        await _first(stop.wait(), worker.ended, worker.app._crashed.wait())
     finally:
         watchdog.stop()
         await worker.stop()
