@@ -41,7 +41,7 @@ def _program(program: ProgramDecision, lines: list[Row]) -> Row:
         "site_id": site,
         "zone": zone,
         "counted_seconds": program.tally.total,
-        "counted_until": utc_text(max(end for _, end, _, _ in counted)) if counted else None,
+        "counted_until": utc_text(counted[-1][1]) if counted else None,
         "excluded_seconds": excluded,
         "excluded_until": {reason: utc_text(end) for reason, end in until.items()},
         "next": {"code": program.next.code, "seconds_needed": program.next.seconds} if program.next else None,
