@@ -102,6 +102,7 @@ def add_months(day: int, months: int) -> int:
     return min(first + start.day - 1, after - 1)
 
 
+@lru_cache(maxsize=8192)
 def iso(day: int) -> str:
     """A date as `YYYY-MM-DD`."""
     return date.fromordinal(day).isoformat()

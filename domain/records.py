@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -222,12 +223,17 @@ def history(patient: Facts, month: Facts, earlier: Sequence[Facts], conflicts: S
 
     A reading near a month's edge stands in two documents; it is twice in the list and changes nothing by that.
     """
-    found = History(**{name: [TYPES[name]._make(row) for row in rows] for name, rows in patient.items() if name in TYPES})
-    found.entries = [Entry._make(row) for row in month.get("entries", ())]
+    found = History(**{name: _made(TYPES[name], rows) for name, rows in patient.items() if name in TYPES})
+    found.entries = _made(Entry, month.get("entries", ()))
     if found.set_ups:
-        found.readings = [Reading._make(row) for facts in (*earlier, month) for row in facts.get("readings", ())]
+        found.readings = [reading for facts in (*earlier, month) for reading in _made(Reading, facts.get("readings", ()))]
     found.conflicts = conflicts
     return found
+
+
+def _made(kind: Any, rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """Facts of rows that `add` stored; without a call of Python for each, since a month is taken apart as often as it is decided."""
+    return list(map(tuple.__new__, repeat(kind), rows))
 
 
 def latest_time(patient: Facts, month: Facts) -> int:

@@ -205,44 +205,44 @@ class _Step:
         return now.site if self.scope.covers(now.site) else None
 
     def run(self, outcome: Outcome) -> None:
-        after = self._listed()
-        revision = self.before.revision
-        emitted = self._emitted(after)
-        if emitted or after.status != self.before.status or _standing(after.row) != _standing(self.before.row):
-            revision += 1
+        before = self.before
+        status, row = self._listed()
+        emitted = self._emitted(status, row)
         delta_units, delta_cents = self._delta()
-        if delta_units or delta_cents:
-            revision = max(revision, self.before.revision + 1)
-            after = after._replace(
-                adjusted_units=after.adjusted_units + delta_units,
-                adjusted_cents=after.adjusted_cents + delta_cents,
-                closed_site=self.bound_site or after.closed_site,
-            )
-        if after.status != CLOSED:
-            after = after._replace(row={**after.row, "revision": revision} if after.row else after.row)
-        after = after._replace(revision=revision)
-        if after != self.before:
+        adjusted = bool(delta_units or delta_cents)
+        revision = before.revision + (emitted is not None or adjusted or self._differs(status, row))
+        if status != CLOSED and row:
+            row = {**row, "revision": revision}
+        after = Stored(
+            before.line_id, before.key, status, revision, row, before.closed_units, before.closed_cents,
+            (adjusted and self.bound_site) or before.closed_site,
+            before.adjusted_units + delta_units, before.adjusted_cents + delta_cents,
+        )  # fmt: skip
+        if after != before:
             outcome.changed.append(after)
-        if emitted:
-            row = after.row if emitted == LINE_READY else {**self.before.row, "revision": revision}
-            outcome.out.append(Out(emitted, f"{after.line_id}/{revision}", row))
-        if delta_units or delta_cents:
+        if emitted is not None:
+            shown = row if emitted == LINE_READY else {**before.row, "revision": revision}
+            outcome.out.append(Out(emitted, f"{after.line_id}/{revision}", shown))
+        if adjusted:
             outcome.out.append(self._adjustment(after, delta_units, delta_cents))
 
-    def _listed(self) -> Stored:
-        """The line as it is listed after this decision; adjustments apart."""
+    def _listed(self) -> tuple[str, Row]:
+        """Status and row of the line as it is listed after this decision; adjustments apart."""
         before, now = self.before, self.now
         if before.status == CLOSED:
-            return before
+            return CLOSED, before.row
         if now is None:
-            return before._replace(status=GONE)
+            return GONE, before.row
         row = line_row(self.month, before.line_id, now, before.revision, self.rule_set)
         adjusts_only = now.status in PAYABLE and self.bound_site is not None
-        return before._replace(status=GONE if adjusts_only else now.status, row=row)
+        return GONE if adjusts_only else now.status, row
 
-    def _emitted(self, after: Stored) -> str | None:
-        if after.status == READY:
-            same = self.before.status == READY and _billed(after.row) == _billed(self.before.row)
+    def _differs(self, status: str, row: Row) -> bool:
+        return status != self.before.status or _values(_STANDING, row) != _values(_STANDING, self.before.row)
+
+    def _emitted(self, status: str, row: Row) -> str | None:
+        if status == READY:
+            same = self.before.status == READY and _values(BILLED, row) == _values(BILLED, self.before.row)
             return None if same else LINE_READY
         return LINE_WITHDRAWN if self.before.status == READY else None
 
@@ -278,12 +278,8 @@ BILLED: Final = ("units", "date_of_service", "site_id", "amount", "unit_amount")
 _STANDING: Final = (*BILLED, "excess_units", "unmet", "excluded_by")
 
 
-def _billed(row: Row) -> list[object]:
-    return [row.get(name) for name in BILLED]
-
-
-def _standing(row: Row) -> list[object]:
-    return [row.get(name) for name in _STANDING]
+def _values(names: tuple[str, ...], row: Row) -> list[object]:
+    return [row.get(name) for name in names]
 
 
 def close(month: PatientMonth, stored: Iterable[Stored], site: str | None) -> Outcome:
