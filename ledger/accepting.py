@@ -80,7 +80,10 @@ class Acceptance:
             locks.numbers(self.connection, locks.BURIALS, 1)
         if self.absent and arrivals.stored_events(self.connection, self.absent, self.vocabulary):
             raise RaceError
-        if locks.burials(self.connection) != self.burials + bool(self.causes) and arrivals.dead_identities(self.connection, events) != self.dead:
+        if (
+            locks.burials(self.connection) != self.burials + bool(self.causes)
+            and arrivals.dead_identities(self.connection, events) != self.dead
+        ):
             raise RaceError
 
     def _bury(self, events: Sequence[Event]) -> dict[tuple[str, str], list[Event]]:

@@ -121,7 +121,9 @@ def conflicts_of(connection: Connection, patients: Iterable[str]) -> dict[str, l
     """The conflicts of these patients, by their keys."""
     conflicts: dict[str, list[Conflict]] = {}
     c = schema.conflicts.c
-    statement = select(c.patient_key, c.performer, c.start, c.end, c.identity).where(one_of(c.patient_key))
+    statement = (
+        select(c.patient_key, c.performer, c.start, c.end, c.identity).where(one_of(c.patient_key)).order_by(c.identity, c.other_identity)
+    )
     for key, performer, start, end, identity in found(connection, statement, sorted(patients)):
         conflicts.setdefault(key, []).append(Conflict(performer, start, end, identity))
     return conflicts

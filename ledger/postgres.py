@@ -68,7 +68,12 @@ def postgres_engine(url: URL) -> Engine:
     wait = _wait_of(url)
     known = url.set(drivername="postgresql+psycopg").difference_update_query(["timeout"])
     engine = create_engine(
-        known, connect_args={"cursor_factory": _BinaryCursor}, pool_pre_ping=True, pool_size=4, max_overflow=16, execution_options={WAIT: wait}
+        known,
+        connect_args={"cursor_factory": _BinaryCursor},
+        pool_pre_ping=True,
+        pool_size=4,
+        max_overflow=16,
+        execution_options={WAIT: wait},
     )
 
     @event.listens_for(engine, "connect")
@@ -101,7 +106,9 @@ def require_fit(connection: Connection) -> None:
 
 def unhurried(connection: Connection) -> None:
     """Let this transaction take its time: it holds no lock that a writer waits for, or none can go on before it is done."""
-    connection.execute(text("SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)"))
+    connection.execute(
+        text("SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)")
+    )
 
 
 def bulk(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], mode: str) -> None:

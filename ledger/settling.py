@@ -32,7 +32,12 @@ class Settlement:
     """One transaction's deciding: everything it needs is loaded in bulk, everything it changes written in bulk."""
 
     def __init__(
-        self, connection: Connection, work: Workspace, rulebook: Rulebook, outbox: Outbox, known: dict[str, tuple[int, Registry]] | None = None
+        self,
+        connection: Connection,
+        work: Workspace,
+        rulebook: Rulebook,
+        outbox: Outbox,
+        known: dict[str, tuple[int, Registry]] | None = None,
     ) -> None:
         """`known` are registries by tenant with the version they are of, kept from one transaction to the next.
 

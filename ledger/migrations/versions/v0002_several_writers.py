@@ -22,7 +22,9 @@ def upgrade() -> None:
     connection = op.get_bind()
     metadata.create_all(connection, tables=[metadata.tables[name] for name in NEW])
     for name, column in NUMBERED.items():
-        connection.execute(insert(schema.counters).from_select(["name", "value"], select(literal(name), func.coalesce(func.max(column), 0))))
+        connection.execute(
+            insert(schema.counters).from_select(["name", "value"], select(literal(name), func.coalesce(func.max(column), 0)))
+        )
     connection.execute(insert(schema.counters).values(name="burials", value=0))
     waiting = connection.execute(select(OLD_DUE)).mappings().all()
     OLD_DUE.drop(connection)
