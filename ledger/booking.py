@@ -117,6 +117,20 @@ def unbook(connection: Connection, gone: list[tuple[str, str, int, str]]) -> lis
     return free
 
 
+def times_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+    """For each conflict of these patients the identity of their time or visit, and when the other patient's was recorded."""
+    b, c = schema.busy.c, schema.conflicts.c
+    near = and_(b.start > c.start - LONGEST, b.start <= c.start)
+    other = and_(b.tenant == c.tenant, b.performer == c.performer, near, b.identity == c.other_identity)
+    statement = (
+        select(c.patient_key, c.identity, b.time).join(schema.busy, other).where(c.patient_key.in_(bindparam("keys", expanding=True)))
+    )
+    times: dict[str, list[tuple[str, int]]] = {}
+    for key, identity, time in found(connection, statement, sorted(patients)):
+        times.setdefault(key, []).append((identity, time))
+    return times
+
+
 def conflicts_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[Conflict]]:
     """The conflicts of these patients, by their keys."""
     conflicts: dict[str, list[Conflict]] = {}

@@ -165,7 +165,8 @@ def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
     if is_postgres(connection):
         from ledger.postgres import bulk
 
-        return bulk(connection, table, rows, mode)
+        bulk(connection, table, rows, mode)
+        return
     text_of, names = _spelled(connection.dialect, table, mode)
     if names is None:
         connection.exec_driver_sql(text_of, list(rows))

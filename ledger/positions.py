@@ -1,4 +1,4 @@
-"""How far streams were read: kept in the transaction that took the records in, and compared there, so that a stale reader writes nothing."""
+"""How far streams were read: kept in the transaction that took the records in, and compared there: a stale reader writes nothing."""
 
 from __future__ import annotations
 

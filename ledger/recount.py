@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, select
 from domain.decide import decide
 from domain.facts import Conflict, Registry
 from domain.lines import Key
-from domain.records import MONTHLY, Facts, add, history, months_of, place, reading_months, with_windows
+from domain.records import MONTHLY, Facts, add, history, months_of, note_taken_out, place, reading_months, with_windows
 from domain.rulebook import Rulebook
 from domain.settlement import PatientMonth, Scope, Stored, settle
 from ledger import schema
@@ -28,7 +28,7 @@ class Expectation(NamedTuple):
     rulebook: Rulebook
     tracked: Container[str]
     registry: Registry
-    dead: set[tuple[str, str]]
+    dead: Mapping[tuple[str, str], int]
     closures: Mapping[tuple[str, str], list[str | None]]
 
 
@@ -46,9 +46,13 @@ class Recount:
         placed = place(event)
         if placed is None:
             return
-        gone = (event.tenant, event.identity) in expected.dead
-        if gone and placed.kind != "entries":
-            return
+        gone = expected.dead.get((event.tenant, event.identity))
+        if gone is not None:
+            monthly = [self.months.setdefault(month, {}) for month in months_of(placed.low, placed.high)] if placed.kind in MONTHLY else []
+            for document in monthly or [self.lasting]:
+                note_taken_out(document, placed.kind, gone)
+            if placed.kind != "entries":
+                return
         fact = (*placed.fact[:-1], True) if gone else tuple(placed.fact)
         if placed.kind in MONTHLY:
             for month in months_of(placed.low, placed.high):

@@ -46,7 +46,7 @@ class Common(NamedTuple):
 
     rulebook: Rulebook
     registries: dict[str, Registry]
-    dead: set[tuple[str, str]]
+    dead: dict[tuple[str, str], int]
     closures: dict[tuple[str, str], list[str | None]]
 
 
@@ -91,12 +91,13 @@ def _common(connection: Connection, rulebook: Rulebook) -> Common:
     t = schema.events.c
     held: dict[str, list[Registration]] = {}
     closures: dict[tuple[str, str], list[str | None]] = {}
-    dead: set[tuple[str, str]] = set()
+    dead: dict[tuple[str, str], int] = {}
     kinds = (registrations.SITE, registrations.PERSON)
     some = t.type.in_((*kinds, CLOSE, "care.event.retracted.v1")) | t.replaces.is_not(None)
     for (raw,) in connection.execute(select(t.raw).where(some).order_by(t.seq)):
         event = reread(raw, ())
-        dead.update((event.tenant, identity) for identity in target_of(event))
+        for identity in target_of(event):
+            dead[event.tenant, identity] = max(event.time, dead.get((event.tenant, identity), 0))
         if event.type in kinds:
             held.setdefault(event.tenant, []).append(Registration.of(event))
         elif event.type == CLOSE:
@@ -115,7 +116,7 @@ def _registered(connection: Connection, common: Common) -> Iterator[Difference]:
     if stored != sorted((tenant, month, site or "") for (tenant, month), sites in common.closures.items() for site in sites):
         yield "the stored closes differ from the events"
     g = schema.tombstones.c
-    if {(tenant, identity) for tenant, identity in connection.execute(select(g.tenant, g.identity))} != common.dead:
+    if {(tenant, identity) for tenant, identity in connection.execute(select(g.tenant, g.identity))} != common.dead.keys():
         yield "the stored retractions and replacements differ from the events"
 
 
