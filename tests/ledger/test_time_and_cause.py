@@ -42,8 +42,8 @@ def recorded(at: str, one: Event) -> Event:
 
 
 @pytest.fixture
-def ledger() -> Iterator[Ledger]:
-    with open_ledger("sqlite://") as opened:
+def ledger(store: str) -> Iterator[Ledger]:
+    with open_ledger(store) as opened:
         yield opened
 
 
