@@ -13,7 +13,7 @@ from psycopg import Cursor, OperationalError
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from sqlalchemy import URL, BigInteger, Connection, Engine, LargeBinary, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Integer, LargeBinary, Table, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError
@@ -129,7 +129,7 @@ def _columns(table: Table) -> tuple[tuple[str, type[Packed]], ...]:
 
 
 def _kind(column: object) -> type[Packed]:
-    if isinstance(column, BigInteger):
+    if isinstance(column, Integer):
         return Numbers
     return Documents if isinstance(column, LargeBinary) else Texts
 

@@ -38,11 +38,17 @@ def test_a_stale_claim_writes_nothing(store: str) -> None:
     with open_ledger(store) as ledger, open_ledger(store) as stale:
         ledger.take(inputs(ledger, *ground("P1")), claim((EVENTS, 0, 3)))
         with pytest.raises(FencedError, match=r"care.events\[0\] is at 3") as fenced:
-            stale.take(inputs(stale, time("t1", "02T16:00", "02T16:20"), {"bad": 1}), claim((EVENTS, 0, 2), (OTHERS, 0, 9), writer="worker-2"))
+            stale.take(
+                inputs(stale, time("t1", "02T16:00", "02T16:20"), {"bad": 1}), claim((EVENTS, 0, 2), (OTHERS, 0, 9), writer="worker-2")
+            )
         assert fenced.value.found == {EVENTS: 3, OTHERS: 0}
         assert ledger.positions(["care.events"]).get(OTHERS, 0) == 0
         assert (stale.dead_letters(), stale.settle_some(), len(stale.lines())) == ([], True, 0)
-        assert Summary.of(stale.take(inputs(stale, time("t1", "02T16:00", "02T16:20")), claim((EVENTS, 3, 4), writer="worker-2"))) == (1, 0, 0)
+        assert Summary.of(stale.take(inputs(stale, time("t1", "02T16:00", "02T16:20")), claim((EVENTS, 3, 4), writer="worker-2"))) == (
+            1,
+            0,
+            0,
+        )
 
 
 def test_a_batch_with_closes_is_one_step(store: str) -> None:

@@ -136,7 +136,10 @@ def test_a_retraction_finds_what_comes_at_the_same_instant(database_url: str, po
         accepted(one, *ground(*patients, "someone"))
         for n, patient in enumerate(patients):
             entry = time(f"t{n}", "02T16:00", "02T16:20", patient)
-            apart = {**entry, "data": {**entry["data"], "start": f"2026-03-02T{n % 24:02d}:00:00Z", "end": f"2026-03-02T{n % 24:02d}:20:00Z"}}
+            apart = {
+                **entry,
+                "data": {**entry["data"], "start": f"2026-03-02T{n % 24:02d}:00:00Z", "end": f"2026-03-02T{n % 24:02d}:20:00Z"},
+            }
             works = [(one, {**apart, "time": "2026-03-03T00:00:00Z"}), (other, retraction(f"r{n}", f"t{n}", "someone"))]
             at_once(pool, [lambda w=w: accepted(w[0], w[1]) for w in works])  # type: ignore[misc]
         one.settle()
