@@ -172,7 +172,7 @@ def _order(key: Key) -> tuple[str, str, str, int]:
 class _Step:
     """One line of the comparison."""
 
-    __slots__ = ("before", "bound_site", "cause", "month", "now", "rule_set", "scope")
+    __slots__ = ("before", "bound_site", "cause", "month", "now", "payable", "rule_set", "scope")
 
     def __init__(
         self,
@@ -191,6 +191,8 @@ class _Step:
         self.rule_set = rule_set
         self.cause = cause
         self.bound_site = self._bound(stored)
+        self.payable = self.now if self.now is not None and self.now.status in PAYABLE and self.bound_site is not None else None
+        """What is payable now on the closed side."""
 
     def _bound(self, stored: Mapping[Key, Stored]) -> str | None:
         """The closed site to which the line is bound, if any: its own close, its base's, or that of the site it now belongs to."""
@@ -216,7 +218,7 @@ class _Step:
         after = Stored(
             before.line_id, before.key, status, revision, row, before.closed_units, before.closed_cents,
             (adjusted and self.bound_site) or before.closed_site,
-            before.adjusted_units + delta_units, before.adjusted_cents + delta_cents,
+            before.adjusted_units + delta_units, before.adjusted_cents + (delta_cents or 0),
         )  # fmt: skip
         if after != before:
             outcome.changed.append(after)
@@ -234,8 +236,7 @@ class _Step:
         if now is None:
             return GONE, before.row
         row = line_row(self.month, before.line_id, now, before.revision, self.rule_set)
-        adjusts_only = now.status in PAYABLE and self.bound_site is not None
-        return GONE if adjusts_only else now.status, row
+        return GONE if self.payable else now.status, row
 
     def _differs(self, status: str, row: Row) -> bool:
         return status != self.before.status or _values(_STANDING, row) != _values(_STANDING, self.before.row)
@@ -246,31 +247,34 @@ class _Step:
             return None if same else LINE_READY
         return LINE_WITHDRAWN if self.before.status == READY else None
 
-    def _delta(self) -> tuple[int, int]:
-        """Units and cents now payable on the closed side, less those closed and already adjusted."""
-        before, now = self.before, self.now
-        payable = now is not None and now.status in PAYABLE and self.bound_site is not None
-        units = now.units if payable and now is not None else 0
-        cents = amount(units, now.cents) or 0 if now is not None else 0
-        return units - before.closed_units - before.adjusted_units, cents - before.closed_cents - before.adjusted_cents
+    def _delta(self) -> tuple[int, int | None]:
+        """Units and cents now payable on the closed side, less those closed and already adjusted; None cents where the amount is unknown.
 
-    def _adjustment(self, after: Stored, units: int, cents: int) -> Out:
+        An amount that is unknown is nowhere taken for zero: what was said of it so far stands until it is known, and units that go
+        without one ever having been said of them go without one.
+        """
+        before, line = self.before, self.payable
+        units = (line.units if line else 0) - before.closed_units - before.adjusted_units
+        cents = amount(line.units, line.cents) if line else 0
+        delta = None if cents is None else cents - before.closed_cents - before.adjusted_cents
+        return units, delta if delta or line else None
+
+    def _adjustment(self, after: Stored, units: int, cents: int | None) -> Out:
         before, now = self.before, self.now
-        payable = now is not None and now.status in PAYABLE and self.bound_site is not None
         shown = line_row(self.month, before.line_id, now, after.revision, self.rule_set) if now is not None else dict(before.row)
-        if not payable:
+        if self.payable is None:
             shown |= {"units": 0, "amount": "0.00"}
         more: Row = {
             "status": CLOSED,
             "site_id": self.bound_site or before.closed_site or shown.get("site_id"),
             "revision": after.revision,
             "units_delta": units,
-            "amount_delta": None if units and not cents else money(cents),  # a unit without cents is one without a known price
+            "amount_delta": money(cents),
             "cause": self.cause,
             "kind": "underpayment" if (cents or units) > 0 else "overpayment",
         }
-        if before.status == CLOSED and now is not None and payable and iso(now.day) != before.row["date_of_service"]:
-            more |= {"date_of_service": before.row["date_of_service"], "date_of_service_to": iso(now.day)}
+        if before.status == CLOSED and self.payable is not None and iso(self.payable.day) != before.row["date_of_service"]:
+            more |= {"date_of_service": before.row["date_of_service"], "date_of_service_to": iso(self.payable.day)}
         return Out(ADJUSTMENT, f"{after.line_id}/{after.revision}", shown | more)
 
 

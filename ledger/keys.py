@@ -30,7 +30,7 @@ class OneOf(ColumnElement[bool]):
 
     inherit_cache = True
     type = Boolean()
-    _traverse_internals = [("listed", InternalTraversal.dp_clauseelement), ("array", InternalTraversal.dp_clauseelement)]
+    _traverse_internals = [("listed", InternalTraversal.dp_clauseelement), ("array", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
 
     def __init__(self, column: ColumnElement[str]) -> None:
         self.listed = column.in_(bindparam("keys", expanding=True))

@@ -94,7 +94,7 @@ MUTANTS = (
     Mutant("a close takes what follows it in the batch along", "ledger.ledger",
            "        if isinstance(one, Arrival) and one.event.type == CLOSE:\n            if run:",
            '        if isinstance(one, Arrival) and one.event.type == "":\n            if run:', "a_close_is_final"),
-    Mutant("an adjustment is proposed again", "domain.settlement", "before.closed_units - before.adjusted_units,", "before.closed_units,",
+    Mutant("an adjustment is proposed again", "domain.settlement", "before.closed_units - before.adjusted_units", "before.closed_units",
            "adjustments_add_up"),
     Mutant("a withdrawal is not sent", "domain.settlement",
            "return LINE_WITHDRAWN if self.before.status == READY else None", "return None", "the_outbox_replays"),
