@@ -183,7 +183,9 @@ class Months:
     """A patient's facts as deciding takes them, month by month; what bears on many months is made once."""
 
     def __init__(self, count: Recount, conflicts: Sequence[Any]) -> None:
-        self._lasting: dict[str, Any] = {kind: [TYPES[kind]._make(row) for row in rows] for kind, rows in count.lasting.items()}
+        self._lasting: dict[str, Any] = {
+            kind: [TYPES[kind]._make(row) for row in rows] for kind, rows in count.lasting.items() if kind in TYPES
+        }
         self._count = count
         self._conflicts = conflicts
         self._readings: dict[str, list[Reading]] = {}
