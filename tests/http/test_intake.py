@@ -9,7 +9,7 @@ import pytest
 
 from ledger import Ledger, open_ledger
 from ledger.arrivals import Arrival, Fate, Parked
-from tests.http.care import Json, entry, event, patient, raw, registry, tokens_of, url_of, web
+from tests.http.care import Json, entry, event, patient, raw, registry, tokens_of, until, url_of, web
 
 GOOD = entry("e-1", "P-1", "2026-03-02T10:00:00-06:00", "2026-03-02T10:20:00-06:00")
 
@@ -127,8 +127,7 @@ async def test_when_too_much_waits_callers_are_told_to_come_again(tmp_path: Path
         holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
         taken = [asyncio.create_task(server.send([{**GOOD, "id": f"q-{n}"}])) for n in range(2)]
-        while server.service.writer.queued_events < 2:
-            await asyncio.sleep(0)
+        await until(lambda: server.service.writer.queued_events >= 2)
         assert not (await server.get("/readyz")).json()["ready"]
         refused = await server.post(raw([{**GOOD, "id": "q-2"}]))
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
@@ -203,8 +202,7 @@ async def test_a_caller_who_leaves_does_not_take_the_event_along(tmp_path: Path)
         holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
         leaving = asyncio.create_task(server.post(raw(GOOD)))
-        while not server.service.writer.queued_events:
-            await asyncio.sleep(0)
+        await until(lambda: server.service.writer.queued_events)
         leaving.cancel()
         holder.execute("ROLLBACK")
         holder.close()
@@ -215,8 +213,7 @@ async def test_what_was_taken_is_finished_when_the_server_stops(tmp_path: Path) 
     events: list[Json] = [*registry(), *patient()]
     async with web(tmp_path) as server:
         sending = asyncio.create_task(server.send(events))
-        while not server.service.writer.queued_events:
-            await asyncio.sleep(0)
+        await until(lambda: server.service.writer.queued_events)
         await server.service.writer.stop()
         assert {one["status"] for one in await sending} == {"accepted"}
         late = await server.post(raw(GOOD))
@@ -227,13 +224,17 @@ async def test_what_was_taken_is_finished_when_the_server_stops(tmp_path: Path) 
 
 
 async def test_a_close_in_a_batch_binds_what_came_before_it(tmp_path: Path) -> None:
-    close = event("close", "month.closed", "acme", {"month": "2026-03", "at": "2026-04-02T00:00:00Z", "by": "Ann"}, time="2026-04-02T00:00:00Z")
+    close = event(
+        "close", "month.closed", "acme", {"month": "2026-03", "at": "2026-04-02T00:00:00Z", "by": "Ann"}, time="2026-04-02T00:00:00Z"
+    )
     async with web(tmp_path) as server:
         await server.send([*registry(), *patient(), close])
         assert {line["status"] for line in (await server.get("/v1/lines")).json()} == {"closed"}
 
 
-@pytest.mark.parametrize("body", [b'"\\ud800"', b"\x00", b"[" * 5_000 + b"]" * 5_000, b"1e999", b"\xff\xfe{", b'{"tenant":"acme"}', b"null"])
+@pytest.mark.parametrize(
+    "body", [b'"\\ud800"', b"\x00", b"[" * 5_000 + b"]" * 5_000, b"1e999", b"\xff\xfe{", b'{"tenant":"acme"}', b"null"]
+)
 async def test_whatever_comes_is_parked_with_its_bytes(tmp_path: Path, body: bytes) -> None:
     async with web(tmp_path) as server:
         answered = await server.post(body)

@@ -44,7 +44,24 @@ def test_a_broken_element_leaves_its_neighbours_alone(element: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"1", b"[", b"[1", b'["a]', b"[1,]", b"[,1]", b"[1,,2]", b"[1]]", b"[1] 2", b"[}", b'[{"a":[}]', b'[{"a":1]', b'["\\"]', b'["a\\'],
+    [
+        b"",
+        b"{}",
+        b"1",
+        b"[",
+        b"[1",
+        b'["a]',
+        b"[1,]",
+        b"[,1]",
+        b"[1,,2]",
+        b"[1]]",
+        b"[1] 2",
+        b"[}",
+        b'[{"a":[}]',
+        b'[{"a":1]',
+        b'["\\"]',
+        b'["a\\',
+    ],
 )
 def test_what_its_brackets_do_not_make_an_array_is_none(body: bytes) -> None:
     assert elements(body, 10) is None
