@@ -108,6 +108,7 @@ def iso(day: int) -> str:
     return date.fromordinal(day).isoformat()
 
 
+@lru_cache(maxsize=1024)
 def utc_text(instant: int) -> str:
     """An instant as RFC 3339 in UTC."""
     return datetime.fromtimestamp(instant, UTC_CLOCK).isoformat()[:19] + "Z"
