@@ -14,7 +14,8 @@ from domain.identifiers import TENANT
 class Event(NamedTuple):
     """An event that keeps the contract.
 
-    `time` is in whole UTC seconds since 1970; `data` is the frozen model that `EVENT_TYPES` has for `type`.
+    `time` is in whole UTC seconds since 1970; `data` is the frozen model that `EVENT_TYPES` has for `type`; `identity` is the key of
+    the event within its tenant (`identity_of`).
     """
 
     tenant: str
@@ -25,14 +26,15 @@ class Event(NamedTuple):
     time: int
     replaces: str | None
     data: Any
+    identity: str
 
-    @property
-    def identity(self) -> str:
-        """Key of the event within its tenant; keys sort as the pairs (source, id) do.
 
-        The tab holds for that: it is below every character that a source may have.
-        """
-        return f"{self.source}\t{self.id}"
+def identity_of(source: str, identifier: str) -> str:
+    """Key of an event within its tenant; keys sort as the pairs (source, id) do.
+
+    The tab holds for that: it is below every character that a source may have.
+    """
+    return f"{source}\t{identifier}"
 
 
 class Envelope(TypedDict):

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from domain.envelope import Envelope, Event, read_envelope
+from domain.envelope import Envelope, Event, identity_of, read_envelope
 from domain.event_checks import CHECKS, Check
 from domain.event_errors import Invalid, refusal
 from domain.event_types import EVENT_TYPES, Fact
@@ -87,6 +87,7 @@ def _event(envelope: Envelope, data: Fact) -> Event:
         envelope["time"],
         envelope.get("replaces"),
         data,
+        identity_of(envelope["source"], envelope["id"]),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from domain.envelope import Event
+from domain.envelope import Event, identity_of
 from domain.event_types import EVENT_TYPES
 from domain.instants import parse_day, parse_instant
 from domain.upcasting import UPCASTS, Upcasts
@@ -53,7 +53,8 @@ def turned(obj: Any, tracked: Container[str], upcasts: Upcasts = UPCASTS) -> Eve
             data[name] = parse_day(data[name])
     _fill(kind, data, obj["source"], tracked)
     time = parse_instant(obj["time"])
-    return Event(obj["tenant"], obj["source"], obj["id"], kind, obj["subject"], time, obj.get("replaces"), SimpleNamespace(**data))
+    source, identifier, facts = obj["source"], obj["id"], SimpleNamespace(**data)
+    return Event(obj["tenant"], source, identifier, kind, obj["subject"], time, obj.get("replaces"), facts, identity_of(source, identifier))
 
 
 def _fill(kind: str, data: dict[str, Any], source: str, tracked: Container[str]) -> None:
