@@ -189,7 +189,9 @@ def _raw(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> Iterat
     if is_postgres(connection):
         from ledger.postgres import identified
 
-        stored = {(tenant, source, identifier): raw for tenant, source, identifier, raw in identified(connection, keys, "raw")} if keys else {}
+        stored = (
+            {(tenant, source, identifier): raw for tenant, source, identifier, raw in identified(connection, keys, "raw")} if keys else {}
+        )
         yield from (stored[key] for key in keys if key in stored)
         return
     t = schema.events.c

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Event as Signal
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from ledger import Ledger, Summary, open_ledger
 from tests.ledger.crowd import adjusted, crowd, fed, figures, start, write
 from tests.ledger.test_attacks import RPM, Event, close, event, retraction, time
-from tests.ledger.writers import RACES, accepted, at_once, taken, writers
+from tests.ledger.writers import RACES, accepted, at_once, decided, taken, writers
 
 PERFORMER = "dr-lee"
 
@@ -50,7 +51,7 @@ def test_overlapping_time_of_one_performer_counts_for_neither_patient(database_u
         accepted(one, time("alone", "20T16:00", "20T16:20", "alone", performer_id="dr-lee"))
         for a, b in pairs:
             works = [(one, time(a, "02T16:00", "02T16:20", a)), (other, time(b, "02T16:10", "02T16:30", b))]
-            at_once(pool, [lambda ledger=ledger, entry=entry: accepted(ledger, entry) for ledger, entry in works])  # type: ignore[misc]
+            at_once(pool, [partial(accepted, *work) for work in works])
         one.settle()
         assert ready(one) == {"alone"}
         assert one.verify() == []
@@ -64,7 +65,7 @@ def test_a_pair_at_a_time_is_decided_by_whoever_comes(database_url: str, pool: T
             entries = [time(f"{side}{n}", "02T16:00", "02T16:20", f"{side}{n}", performer_id=f"nurse-{n}") for side in "AB"]
             staff = event(f"r{n}", "practitioner.registered", f"nurse-{n}", "2019-01-01T00:00:00Z", role="rn")
             works = [(one, [staff, entries[0]]), (other, [entries[1]])]
-            at_once(pool, [lambda w=w: (accepted(w[0], *w[1]), w[0].settle()) for w in works])  # type: ignore[misc]
+            at_once(pool, [partial(decided, ledger, *events) for ledger, events in works])
         one.settle()
         assert ready(one) == set()
         conflicts = [alert["patient_id"] for alert in one.alerts() if alert["kind"] == "time_conflict"]
@@ -80,7 +81,7 @@ def test_a_registration_misses_no_time_that_comes_meanwhile(database_url: str, p
             entry = time(f"t{n}", "02T16:00", "02T16:20", patient, site_id=f"site-{n}", performer_id=f"dr-{n}")
             doctor = event(f"d{n}", "practitioner.registered", f"dr-{n}", "2019-01-01T00:00:00Z", role="physician")
             works = [(one, [entry]), (other, [site(f"s-{n}", f"site-{n}"), doctor])]
-            at_once(pool, [lambda w=w: (accepted(w[0], *w[1]), w[0].settle()) for w in works])  # type: ignore[misc]
+            at_once(pool, [partial(decided, ledger, *events) for ledger, events in works])
         one.settle()
         assert ready(one) == set(patients)
         assert one.verify() == []
@@ -96,7 +97,7 @@ def test_a_close_misses_no_time_that_comes_meanwhile(database_url: str, pool: Th
             accepted(one, event(f"d{n}", "practitioner.registered", f"dr-{n}", "2019-01-01T00:00:00Z", role="physician"))
             more = time(f"u{n}", f"03T{n % 24:02d}:00", f"03T{n % 24:02d}:20", patient, performer_id=f"dr-{n}")
             works = [(one, more), (other, close(f"close-{n}", site_id="north"))]
-            at_once(pool, [lambda w=w: (accepted(w[0], w[1]), w[0].settle()) for w in works])  # type: ignore[misc]
+            at_once(pool, [partial(decided, *work) for work in works])
         one.settle()
         sums = {line["line_id"]: line["units"] for line in one.lines() if line["status"] == "closed"}
         for line, (units, _) in adjusted(one).items():
@@ -111,7 +112,7 @@ def test_one_content_of_an_identity_holds_and_the_other_is_told_so(database_url:
         accepted(one, *ground("P1", "P2"))
         for n in range(RACES // 3):
             works = [(one, time(f"t{n}", "02T16:00", "02T16:01", "P1")), (other, time(f"t{n}", "02T16:00", "02T16:02", "P2"))]
-            fates = at_once(pool, [lambda w=w: taken(w[0], w[1]) for w in works])  # type: ignore[misc]
+            fates = at_once(pool, [partial(taken, *work) for work in works])
             assert sorted(Summary.of(fate) for fate in fates) == [(0, 0, 1), (1, 0, 0)]
         one.settle()
         assert {letter["reason"] for letter in one.dead_letters()} == {"id_reused"}
@@ -123,7 +124,7 @@ def test_the_same_event_twice_is_one_event(database_url: str, pool: ThreadPoolEx
         accepted(one, *ground("P1"))
         for n in range(RACES // 3):
             entry = time(f"t{n}", "02T16:00", "02T16:01", "P1")
-            fates = at_once(pool, [lambda ledger=ledger: taken(ledger, entry) for ledger in (one, other)])  # type: ignore[misc]
+            fates = at_once(pool, [partial(taken, ledger, entry) for ledger in (one, other)])
             assert sorted(Summary.of(fate) for fate in fates) == [(0, 1, 0), (1, 0, 0)]
         one.settle()
         assert one.verify() == []
@@ -135,13 +136,9 @@ def test_a_retraction_finds_what_comes_at_the_same_instant(database_url: str, po
     with writers(database_url) as (one, other):
         accepted(one, *ground(*patients, "someone"))
         for n, patient in enumerate(patients):
-            entry = time(f"t{n}", "02T16:00", "02T16:20", patient)
-            apart = {
-                **entry,
-                "data": {**entry["data"], "start": f"2026-03-02T{n % 24:02d}:00:00Z", "end": f"2026-03-02T{n % 24:02d}:20:00Z"},
-            }
-            works = [(one, {**apart, "time": "2026-03-03T00:00:00Z"}), (other, retraction(f"r{n}", f"t{n}", "someone"))]
-            at_once(pool, [lambda w=w: accepted(w[0], w[1]) for w in works])  # type: ignore[misc]
+            hour = f"{2 + n // 24:02d}T{n % 24:02d}"
+            works = [(one, time(f"t{n}", f"{hour}:00", f"{hour}:20", patient)), (other, retraction(f"r{n}", f"t{n}", "someone"))]
+            at_once(pool, [partial(accepted, *work) for work in works])
         one.settle()
         assert ready(one) == set()
         assert one.verify() == []
