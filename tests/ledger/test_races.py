@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from ledger import Ledger, Summary, open_ledger
+from ledger import Ledger, Summary, intake, open_ledger, registrations
+from ledger.database import reading
+from ledger.retry import transaction
 from tests.ledger.crowd import adjusted, crowd, fed, figures, start, write
 from tests.ledger.test_attacks import RPM, Event, close, event, retraction, time
 from tests.ledger.writers import RACES, accepted, at_once, decided, taken, writers
@@ -105,6 +108,33 @@ def test_a_close_misses_no_time_that_comes_meanwhile(database_url: str, pool: Th
         assert sum(sums.values()) == 2 * len(patients)
         assert {line["status"] for line in one.lines()} == {"closed"}
         assert one.verify() == []
+
+
+def test_a_close_has_its_tenant_to_itself(database_url: str, pool: ThreadPoolExecutor) -> None:
+    """Time that comes while a close is being taken in waits for it: it is an adjustment that names its cause."""
+    with writers(database_url) as (one, other):
+        accepted(one, *ground("P1"), time("t1", "02T16:00", "02T16:20"))
+        closes = other.read([("race", json.dumps(close()).encode())])
+
+        def closing(connection: Connection) -> "Future[None]":
+            intake.take(connection, other.rulebook, closes)
+            late = pool.submit(decided, one, time("t2", "03T16:00", "03T16:20"))
+            wait([late], timeout=0.5)
+            assert not late.done()
+            return late
+
+        transaction(other.engine, closing).result()
+        assert [row["cause"]["events"] for row in one.adjustments()] == [["/ehr|t2"]]
+        assert one.verify() == []
+
+
+def test_registrations_at_once_are_all_told_apart(database_url: str, pool: ThreadPoolExecutor) -> None:
+    """Who keeps a tenant's registrations at hand knows them by a version: two at once make two versions."""
+    with writers(database_url) as (one, other):
+        for n in range(RACES // 10):
+            at_once(pool, [partial(accepted, one, site(f"a{n}", f"a-{n}")), partial(accepted, other, site(f"b{n}", f"b-{n}"))])
+        with reading(one.engine) as connection:
+            assert registrations.version_of(connection, "acme") == 2 * (RACES // 10)
 
 
 def test_one_content_of_an_identity_holds_and_the_other_is_told_so(database_url: str, pool: ThreadPoolExecutor) -> None:
