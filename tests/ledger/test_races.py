@@ -111,14 +111,14 @@ def test_a_close_misses_no_time_that_comes_meanwhile(database_url: str, pool: Th
 
 
 def test_a_close_has_its_tenant_to_itself(database_url: str, pool: ThreadPoolExecutor) -> None:
-    """Time that comes while a close is being taken in waits for it: it is an adjustment that names its cause."""
+    """Time of another patient that comes while a close is being taken in waits for it: it is an adjustment that names its cause."""
     with writers(database_url) as (one, other):
-        accepted(one, *ground("P1"), time("t1", "02T16:00", "02T16:20"))
+        accepted(one, *ground("P1", "P2"), time("t1", "02T16:00", "02T16:20"))
         closes = other.read([("race", json.dumps(close()).encode())])
 
         def closing(connection: Connection) -> "Future[None]":
             intake.take(connection, other.rulebook, closes)
-            late = pool.submit(decided, one, time("t2", "03T16:00", "03T16:20"))
+            late = pool.submit(decided, one, time("t2", "03T16:00", "03T16:20", "P2"))
             wait([late], timeout=0.5)
             assert not late.done()
             return late
