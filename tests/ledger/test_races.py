@@ -113,7 +113,7 @@ def test_a_close_misses_no_time_that_comes_meanwhile(database_url: str, pool: Th
 def test_a_close_has_its_tenant_to_itself(database_url: str, pool: ThreadPoolExecutor) -> None:
     """Time of another patient that comes while a close is being taken in waits for it: it is an adjustment that names its cause."""
     with writers(database_url) as (one, other):
-        accepted(one, *ground("P1", "P2"), time("t1", "02T16:00", "02T16:20"))
+        decided(one, *ground("P1", "P2"), time("t1", "02T16:00", "02T16:20"))
         closes = other.read([("race", json.dumps(close()).encode())])
 
         def closing(connection: Connection) -> "Future[None]":
