@@ -30,7 +30,9 @@ app = typer.Typer(
 @app.callback()
 def caremonth(
     context: typer.Context,
-    db: Annotated[str, typer.Option(envvar="CAREMONTH_DATABASE_URL", metavar="URL", help="The ledger's database.")] = DATABASE,
+    db: Annotated[
+        str, typer.Option(envvar="CAREMONTH_DATABASE_URL", metavar="URL", help="The ledger: a SQLite file, or postgresql://USER@HOST/NAME.")
+    ] = DATABASE,
     json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object a line.")] = False,
     rules_from: Annotated[
         Path | None, typer.Option("--rules", envvar="CAREMONTH_RULES", metavar="DIR", help="Rule files other than the packaged ones.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
 from ledger import locks, schema
 from ledger.codec import LARGEST, decode
-from ledger.database import found, insert_all, insert_new
+from ledger.database import found, insert_all, insert_new, is_postgres
 from ledger.keys import one_of
 from ledger.trusted import reread
 
@@ -92,6 +92,11 @@ def tenant_of(raw: bytes) -> str | None:
 
 def known_digests(connection: Connection, events: Iterable[Event]) -> dict[tuple[str, str, str], bytes]:
     """The stored content digests of those identities that were accepted before."""
+    if is_postgres(connection):
+        from ledger.postgres import identified
+
+        rows = identified(connection, [event[:3] for event in events], "digest")
+        return {(tenant, source, identifier): stored for tenant, source, identifier, stored in rows}
     wanted: dict[tuple[str, str], list[str]] = {}
     for event in events:
         wanted.setdefault((event.tenant, event.source), []).append(event.id)
@@ -175,11 +180,22 @@ def target_of(event: Event) -> Iterable[str]:
 
 def stored_events(connection: Connection, wanted: Iterable[tuple[str, str]], vocabulary: Vocabulary) -> list[Event]:
     """The accepted events of these (tenant, identity), read again from their bytes."""
+    keys = [(tenant, *identity.partition("\t")[::2]) for tenant, identity in sorted(wanted)]
+    return [reread(raw, vocabulary.tracks) for raw in _raw(connection, keys)]
+
+
+def _raw(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> Iterator[bytes]:
+    """The bytes of those identities that are stored, in the order of the keys."""
+    if is_postgres(connection):
+        from ledger.postgres import identified
+
+        stored = (
+            {(tenant, source, identifier): raw for tenant, source, identifier, raw in identified(connection, keys, "raw")} if keys else {}
+        )
+        yield from (stored[key] for key in keys if key in stored)
+        return
     t = schema.events.c
-    stored: list[Event] = []
-    for tenant, identity in sorted(wanted):
-        source, _, identifier = identity.partition("\t")
+    for tenant, source, identifier in keys:
         raw = connection.execute(select(t.raw).where(t.tenant == tenant, t.source == source, t.id == identifier)).scalar()
         if raw is not None:
-            stored.append(reread(raw, vocabulary.tracks))
-    return stored
+            yield raw

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from domain.facts import Conflict
 from ledger import schema
-from ledger.database import found, insert_all, insert_new
+from ledger.database import found, insert_all, insert_new, is_postgres
 from ledger.keys import one_of
 
 LONGEST = 12 * 3600
@@ -49,10 +49,9 @@ def book(connection: Connection, new: list[Busy]) -> list[Clash]:
     for booking in new:
         by_performer.setdefault((booking.tenant, booking.performer), []).append(booking)
     clashes: list[Clash] = []
-    for (tenant, performer), bookings in sorted(by_performer.items()):
-        bookings.sort()
-        for cluster in _clusters(bookings):
-            clashes += _clashes(cluster, _recorded(connection, tenant, performer, cluster))
+    clusters = [cluster for _, bookings in sorted(by_performer.items()) for cluster in _clusters(sorted(bookings))]
+    for cluster, recorded in zip(clusters, _recorded(connection, clusters), strict=True):
+        clashes += _clashes(cluster, recorded)
     insert_all(connection, schema.busy, [b._asdict() for b in new])
     insert_new(connection, schema.conflicts, [row for clash in clashes for row in _both(clash)])
     return clashes
@@ -68,10 +67,24 @@ def _clusters(bookings: list[Busy]) -> Iterator[list[Busy]]:
     yield cluster
 
 
-def _recorded(connection: Connection, tenant: str, performer: str, cluster: list[Busy]) -> list[Busy]:
-    low, high = cluster[0].start - LONGEST, max(b.end for b in cluster)
-    rows = connection.execute(_NEIGHBOURS, {"tenant": tenant, "performer": performer, "low": low, "high": high}).all()
-    return [Busy._make(row) for row in rows]
+def _recorded(connection: Connection, clusters: list[list[Busy]]) -> Iterator[list[Busy]]:
+    """For each cluster of one performer's bookings those on record that may meet them."""
+    spans = [(c[0].tenant, c[0].performer, c[0].start - LONGEST, max(b.end for b in c)) for c in clusters]
+    if is_postgres(connection):
+        yield from _recorded_together(connection, spans)
+        return
+    for tenant, performer, low, high in spans:
+        rows = connection.execute(_NEIGHBOURS, {"tenant": tenant, "performer": performer, "low": low, "high": high}).all()
+        yield [Busy._make(row) for row in rows]
+
+
+def _recorded_together(connection: Connection, spans: list[tuple[str, str, int, int]]) -> list[list[Busy]]:
+    from ledger.postgres import booked
+
+    recorded: list[list[Busy]] = [[] for _ in spans]
+    for number, *booking in booked(connection, spans) if spans else ():
+        recorded[number - 1].append(Busy._make(booking))
+    return recorded
 
 
 def _clashes(new: list[Busy], recorded: list[Busy]) -> Iterator[Clash]:

@@ -35,7 +35,11 @@ def connect(url: str, *, full_sync: bool = False, create: bool = True) -> Engine
         raise LedgerError(f"the database URL cannot be read; write it like {FORMS}") from None
     with told():
         engine = _engine(parsed, url, full_sync=full_sync)
-        _prepare(engine, create=create)
+        try:
+            _prepare(engine, create=create)
+        except BaseException:
+            engine.dispose()
+            raise
     return engine
 
 

@@ -1,4 +1,4 @@
-"""Who may write what at the same time (docs/adr/0009-postgres-beside-sqlite.md). On SQLite the one write lock is all of it.
+"""Who may write what at the same time (docs/adr/0010-postgres-beside-sqlite.md). On SQLite the one write lock is all of it.
 
 On Postgres locks are taken in one order: positions, tenants, patients, performers, counters; within each sorted.
 """

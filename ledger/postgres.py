@@ -154,6 +154,30 @@ def _spelled(connection: Connection, table: Table, mode: str) -> str:
     return _statements[key]
 
 
+def identified(connection: Connection, identities: Sequence[tuple[str, str, str]], column: str) -> Sequence[Any]:
+    """Of each identity (tenant, source, id) that is stored the identity and a column.
+
+    Each is looked up by itself within one statement: asked for by `= ANY` the server may rather read all events of the tenant.
+    """
+    given = [Texts(column) for column in zip(*identities, strict=True)] if identities else [Texts(())] * 3
+    return connection.exec_driver_sql(
+        f"SELECT k.tenant, k.source, k.id, e.found FROM unnest(%s, %s, %s) AS k (tenant, source, id) CROSS JOIN LATERAL "  # noqa: S608
+        f"(SELECT {column} AS found FROM events WHERE tenant = k.tenant AND source = k.source AND id = k.id OFFSET 0) AS e",
+        tuple(given),
+    ).all()
+
+
+def booked(connection: Connection, spans: Sequence[tuple[str, str, int, int]]) -> Sequence[Any]:
+    """The bookings that begin within spans of time, each of a tenant, a performer, and two instants: the span's number, and the booking."""
+    tenants, performers, lows, highs = zip(*spans, strict=True)
+    return connection.exec_driver_sql(
+        'SELECT q.n, b.start, b.identity, b."end", b.tenant, b.performer, b.patient, b.time '
+        "FROM unnest(%s, %s, %s, %s) WITH ORDINALITY AS q (tenant, performer, low, high, n) CROSS JOIN LATERAL "
+        "(SELECT * FROM busy WHERE tenant = q.tenant AND performer = q.performer AND start > q.low AND start < q.high OFFSET 0) AS b",
+        (Texts(tenants), Texts(performers), Numbers(lows), Numbers(highs)),
+    ).all()
+
+
 def passes(error: DBAPIError) -> bool:
     """Whether the same transaction may succeed when it is tried again."""
     return is_lost(error) or _state(error) in _RACES

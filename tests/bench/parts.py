@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from tests.bench import cli, decide, http, ingest, peer, verify
+from tests.bench import cli, decide, http, ingest, peer, postgres, verify
 from tests.bench.figures import Figure
 from tests.bench.workbench import Workbench
 
@@ -16,6 +16,7 @@ PARTS: Final[dict[str, Callable[[Workbench], Iterator[Figure]]]] = {
     "cli": cli.figures,
     "peer": peer.figures,
     "http": http.figures,
+    "postgres": postgres.figures,
 }
 
 

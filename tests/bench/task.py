@@ -9,14 +9,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Final
 
 from tests.bench.machine import peak_bytes
 
 ROOT: Final = Path(__file__).parents[2]
 BATCH: Final = 20_000
+TAKEN: Final = 1_000
+"""Events of a batch as a worker takes them."""
 Result = dict[str, Any]
 
 
@@ -43,6 +46,30 @@ def ingest(database: Path, stream: Path) -> Result:
     with open_ledger(url(database)) as ledger:
         summary = ledger.ingest(_inputs(stream))
     return {"seconds": perf_counter() - start, **summary._asdict()}
+
+
+def ingest_at(url: Path, stream: Path) -> Result:
+    """Take a stream in at the database whose URL a file holds; `cpu` are this process's seconds."""
+    from ledger import open_ledger
+
+    with open_ledger(url.read_text(encoding="utf-8")) as ledger:
+        rules = ledger.rulebook.id
+        start = process_time()
+        summary = ledger.ingest(_inputs(stream))
+        return {"cpu": process_time() - start, "rules": rules, **summary._asdict()}
+
+
+def take_at(url: Path, stream: Path) -> Result:
+    """Take a stream in by batches, as a worker does, and leave the deciding to others; `cpu` are this process's seconds."""
+    from ledger import Summary, open_ledger
+
+    total, inputs = Summary(), _inputs(stream)
+    with open_ledger(url.read_text(encoding="utf-8")) as ledger:
+        rules = ledger.rulebook.id
+        start = process_time()
+        while batch := list(islice(inputs, TAKEN)):
+            total += Summary.of(ledger.take(ledger.read(batch)))
+        return {"cpu": process_time() - start, "rules": rules, **total._asdict()}
 
 
 def calibrate(database: Path, stream: Path) -> Result:
@@ -99,7 +126,7 @@ def _inputs(stream: Path) -> Iterator[tuple[str, bytes]]:
 
 
 TASKS: Final[dict[str, Callable[..., Result]]] = {
-    task.__name__.replace("_", "-"): task for task in (ingest, calibrate, verify, peer, peer_batches)
+    task.__name__.replace("_", "-"): task for task in (ingest, ingest_at, take_at, calibrate, verify, peer, peer_batches)
 }
 
 

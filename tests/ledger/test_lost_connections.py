@@ -96,9 +96,9 @@ def test_a_commit_without_an_answer_is_looked_up(database_url: str, arrives: boo
 
     line = lines_of(range(1))[0]
     with open_ledger(database_url) as ledger:
-        assert ledger.rulebook
+        assert ledger.rulebook.id
     with line_to(database_url, cut) as url, open_ledger(url) as ledger:
-        assert ledger.rulebook
+        assert ledger.rulebook.id
         broken.clear()
         assert Summary.of(ledger.take(ledger.read([("cut", line)]))) == (1, 0, 0)
         assert broken

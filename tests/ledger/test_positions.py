@@ -35,16 +35,15 @@ def test_positions_move_with_the_batch(store: str) -> None:
 
 
 def test_a_stale_claim_writes_nothing(store: str) -> None:
+    late = time("t1", "02T16:00", "02T16:20")
     with open_ledger(store) as ledger, open_ledger(store) as stale:
         ledger.take(inputs(ledger, *ground("P1")), claim((EVENTS, 0, 3)))
         with pytest.raises(FencedError, match=r"care.events\[0\] is at 3") as fenced:
-            stale.take(
-                inputs(stale, time("t1", "02T16:00", "02T16:20"), {"bad": 1}), claim((EVENTS, 0, 2), (OTHERS, 0, 9), writer="worker-2")
-            )
+            stale.take(inputs(stale, late, {"bad": 1}), claim((EVENTS, 0, 2), (OTHERS, 0, 9), writer="worker-2"))
         assert fenced.value.found == {EVENTS: 3, OTHERS: 0}
         assert ledger.positions(["care.events"]).get(OTHERS, 0) == 0
         assert (stale.dead_letters(), stale.settle_some(), len(stale.lines())) == ([], True, 0)
-        assert Summary.of(stale.take(inputs(stale, time("t1", "02T16:00", "02T16:20")), claim((EVENTS, 3, 4), writer="worker-2"))) == (
+        assert Summary.of(stale.take(inputs(stale, late), claim((EVENTS, 3, 4), writer="worker-2"))) == (
             1,
             0,
             0,
@@ -66,7 +65,7 @@ def test_a_batch_with_closes_is_one_step(store: str) -> None:
 def test_a_writer_frozen_in_its_transaction_is_rid_of_its_locks_and_fenced(database_url: str) -> None:
     """It holds the position and falls asleep: the other goes on within seconds, and it finds itself overtaken when it wakes."""
     with open_ledger(database_url) as ledger, open_ledger(database_url) as frozen:
-        assert ledger.rulebook
+        assert ledger.rulebook.id
         began: list[float] = []
 
         def sleepy(connection: Connection) -> None:

@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from ledger import Ledger, Summary, open_ledger
+from ledger import Ledger, Summary, intake, open_ledger, registrations
+from ledger.database import reading
+from ledger.retry import transaction
 from tests.ledger.crowd import adjusted, crowd, fed, figures, start, write
 from tests.ledger.test_attacks import RPM, Event, close, event, retraction, time
-from tests.ledger.writers import RACES, accepted, at_once, taken, writers
+from tests.ledger.writers import RACES, accepted, at_once, decided, taken, writers
 
 PERFORMER = "dr-lee"
 
@@ -50,7 +54,7 @@ def test_overlapping_time_of_one_performer_counts_for_neither_patient(database_u
         accepted(one, time("alone", "20T16:00", "20T16:20", "alone", performer_id="dr-lee"))
         for a, b in pairs:
             works = [(one, time(a, "02T16:00", "02T16:20", a)), (other, time(b, "02T16:10", "02T16:30", b))]
-            at_once(pool, [lambda ledger=ledger, entry=entry: accepted(ledger, entry) for ledger, entry in works])  # type: ignore[misc]
+            at_once(pool, [partial(accepted, *work) for work in works])
         one.settle()
         assert ready(one) == {"alone"}
         assert one.verify() == []
@@ -64,7 +68,7 @@ def test_a_pair_at_a_time_is_decided_by_whoever_comes(database_url: str, pool: T
             entries = [time(f"{side}{n}", "02T16:00", "02T16:20", f"{side}{n}", performer_id=f"nurse-{n}") for side in "AB"]
             staff = event(f"r{n}", "practitioner.registered", f"nurse-{n}", "2019-01-01T00:00:00Z", role="rn")
             works = [(one, [staff, entries[0]]), (other, [entries[1]])]
-            at_once(pool, [lambda w=w: (accepted(w[0], *w[1]), w[0].settle()) for w in works])  # type: ignore[misc]
+            at_once(pool, [partial(decided, ledger, *events) for ledger, events in works])
         one.settle()
         assert ready(one) == set()
         conflicts = [alert["patient_id"] for alert in one.alerts() if alert["kind"] == "time_conflict"]
@@ -80,7 +84,7 @@ def test_a_registration_misses_no_time_that_comes_meanwhile(database_url: str, p
             entry = time(f"t{n}", "02T16:00", "02T16:20", patient, site_id=f"site-{n}", performer_id=f"dr-{n}")
             doctor = event(f"d{n}", "practitioner.registered", f"dr-{n}", "2019-01-01T00:00:00Z", role="physician")
             works = [(one, [entry]), (other, [site(f"s-{n}", f"site-{n}"), doctor])]
-            at_once(pool, [lambda w=w: (accepted(w[0], *w[1]), w[0].settle()) for w in works])  # type: ignore[misc]
+            at_once(pool, [partial(decided, ledger, *events) for ledger, events in works])
         one.settle()
         assert ready(one) == set(patients)
         assert one.verify() == []
@@ -96,7 +100,7 @@ def test_a_close_misses_no_time_that_comes_meanwhile(database_url: str, pool: Th
             accepted(one, event(f"d{n}", "practitioner.registered", f"dr-{n}", "2019-01-01T00:00:00Z", role="physician"))
             more = time(f"u{n}", f"03T{n % 24:02d}:00", f"03T{n % 24:02d}:20", patient, performer_id=f"dr-{n}")
             works = [(one, more), (other, close(f"close-{n}", site_id="north"))]
-            at_once(pool, [lambda w=w: (accepted(w[0], w[1]), w[0].settle()) for w in works])  # type: ignore[misc]
+            at_once(pool, [partial(decided, *work) for work in works])
         one.settle()
         sums = {line["line_id"]: line["units"] for line in one.lines() if line["status"] == "closed"}
         for line, (units, _) in adjusted(one).items():
@@ -106,12 +110,39 @@ def test_a_close_misses_no_time_that_comes_meanwhile(database_url: str, pool: Th
         assert one.verify() == []
 
 
+def test_a_close_has_its_tenant_to_itself(database_url: str, pool: ThreadPoolExecutor) -> None:
+    """Time of another patient that comes while a close is being taken in waits for it: it is an adjustment that names its cause."""
+    with writers(database_url) as (one, other):
+        decided(one, *ground("P1", "P2"), time("t1", "02T16:00", "02T16:20"))
+        closes = other.read([("race", json.dumps(close()).encode())])
+
+        def closing(connection: Connection) -> "Future[None]":
+            intake.take(connection, other.rulebook, closes)
+            late = pool.submit(decided, one, time("t2", "03T16:00", "03T16:20", "P2"))
+            wait([late], timeout=0.5)
+            assert not late.done()
+            return late
+
+        transaction(other.engine, closing).result()
+        assert [row["cause"]["events"] for row in one.adjustments()] == [["/ehr|t2"]]
+        assert one.verify() == []
+
+
+def test_registrations_at_once_are_all_told_apart(database_url: str, pool: ThreadPoolExecutor) -> None:
+    """Who keeps a tenant's registrations at hand knows them by a version: two at once make two versions."""
+    with writers(database_url) as (one, other):
+        for n in range(RACES // 10):
+            at_once(pool, [partial(accepted, one, site(f"a{n}", f"a-{n}")), partial(accepted, other, site(f"b{n}", f"b-{n}"))])
+        with reading(one.engine) as connection:
+            assert registrations.version_of(connection, "acme") == 2 * (RACES // 10)
+
+
 def test_one_content_of_an_identity_holds_and_the_other_is_told_so(database_url: str, pool: ThreadPoolExecutor) -> None:
     with writers(database_url) as (one, other):
         accepted(one, *ground("P1", "P2"))
         for n in range(RACES // 3):
             works = [(one, time(f"t{n}", "02T16:00", "02T16:01", "P1")), (other, time(f"t{n}", "02T16:00", "02T16:02", "P2"))]
-            fates = at_once(pool, [lambda w=w: taken(w[0], w[1]) for w in works])  # type: ignore[misc]
+            fates = at_once(pool, [partial(taken, *work) for work in works])
             assert sorted(Summary.of(fate) for fate in fates) == [(0, 0, 1), (1, 0, 0)]
         one.settle()
         assert {letter["reason"] for letter in one.dead_letters()} == {"id_reused"}
@@ -123,7 +154,7 @@ def test_the_same_event_twice_is_one_event(database_url: str, pool: ThreadPoolEx
         accepted(one, *ground("P1"))
         for n in range(RACES // 3):
             entry = time(f"t{n}", "02T16:00", "02T16:01", "P1")
-            fates = at_once(pool, [lambda ledger=ledger: taken(ledger, entry) for ledger in (one, other)])  # type: ignore[misc]
+            fates = at_once(pool, [partial(taken, ledger, entry) for ledger in (one, other)])
             assert sorted(Summary.of(fate) for fate in fates) == [(0, 1, 0), (1, 0, 0)]
         one.settle()
         assert one.verify() == []
@@ -135,13 +166,9 @@ def test_a_retraction_finds_what_comes_at_the_same_instant(database_url: str, po
     with writers(database_url) as (one, other):
         accepted(one, *ground(*patients, "someone"))
         for n, patient in enumerate(patients):
-            entry = time(f"t{n}", "02T16:00", "02T16:20", patient)
-            apart = {
-                **entry,
-                "data": {**entry["data"], "start": f"2026-03-02T{n % 24:02d}:00:00Z", "end": f"2026-03-02T{n % 24:02d}:20:00Z"},
-            }
-            works = [(one, {**apart, "time": "2026-03-03T00:00:00Z"}), (other, retraction(f"r{n}", f"t{n}", "someone"))]
-            at_once(pool, [lambda w=w: accepted(w[0], w[1]) for w in works])  # type: ignore[misc]
+            hour = f"{2 + n // 24:02d}T{n % 24:02d}"
+            works = [(one, time(f"t{n}", f"{hour}:00", f"{hour}:20", patient)), (other, retraction(f"r{n}", f"t{n}", "someone"))]
+            at_once(pool, [partial(accepted, *work) for work in works])
         one.settle()
         assert ready(one) == set()
         assert one.verify() == []

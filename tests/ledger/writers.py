@@ -23,7 +23,7 @@ def writers(url: str, number: int = 2) -> Iterator[list[Ledger]]:
     with ExitStack() as stack:
         found = [stack.enter_context(open_ledger(url)) for _ in range(number)]
         for one in found:
-            assert one.rulebook
+            assert one.rulebook.id
         yield found
 
 
@@ -46,3 +46,9 @@ def taken(ledger: Ledger, *events: Event) -> list[Fate]:
 def accepted(ledger: Ledger, *events: Event) -> None:
     """Take events in, all of which are new."""
     assert Summary.of(taken(ledger, *events)) == (len(events), 0, 0)
+
+
+def decided(ledger: Ledger, *events: Event) -> None:
+    """Take new events in and decide all that is due."""
+    accepted(ledger, *events)
+    ledger.settle()
