@@ -9,7 +9,7 @@ import typer
 
 from caremonth import cli_streams
 from caremonth.cli_groups import dead_letters, rules, tokens
-from caremonth.cli_options import ALSO, DATABASE, Month, OnlySite, Settings, Tenant, instant, month, settings_of
+from caremonth.cli_options import ALSO, DATABASE, DATABASE_HELP, Month, OnlySite, Settings, Tenant, instant, month, settings_of
 from caremonth.cli_topics import topics
 
 _FORM: Final = {"max_content_width": 110, "help_option_names": ["--help", "-h"]}
@@ -30,9 +30,7 @@ app = typer.Typer(
 @app.callback()
 def caremonth(
     context: typer.Context,
-    db: Annotated[
-        str, typer.Option(envvar="CAREMONTH_DATABASE_URL", metavar="URL", help="The ledger: a SQLite file, or postgresql://USER@HOST/NAME.")
-    ] = DATABASE,
+    db: Annotated[str, typer.Option(envvar="CAREMONTH_DATABASE_URL", metavar="URL", help=DATABASE_HELP)] = DATABASE,
     json: Annotated[bool, typer.Option("--json", help="For machines: one JSON object a line.")] = False,
     rules_from: Annotated[
         Path | None, typer.Option("--rules", envvar="CAREMONTH_RULES", metavar="DIR", help="Rule files other than the packaged ones.")
@@ -46,11 +44,13 @@ def caremonth(
 
 
 @app.command(epilog=ALSO)
-def demo() -> None:
+def demo(context: typer.Context) -> None:
     """A tour: three sites through the whole pipeline.
 
-    It runs in a ledger of its own, which is thrown away.
+    It runs in a ledger of its own, which is thrown away. It is told to people: there is no --json of it.
     """
+    if settings_of(context).json:
+        raise typer.BadParameter("the demo is told to people and has no form for machines; leave it out", param_hint="'--json'")
     from caremonth.demo import run
 
     run()

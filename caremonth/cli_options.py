@@ -13,6 +13,9 @@ import typer
 from domain.instants import parse_instant
 
 DATABASE: Final = "sqlite:///caremonth.db"
+DATABASE_HELP: Final = (
+    "The ledger: a SQLite file, or postgresql://USER@HOST/NAME. A writer waits for others as many seconds as ?timeout=10 at its end says."
+)
 ALSO: Final = "Before or after the command: --db URL, --json, --rules DIR, --sync full|normal (see caremonth --help)."
 _VALUED: Final = ("--db", "--rules", "--sync")
 _FLAGS: Final = ("--json",)

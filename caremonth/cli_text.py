@@ -59,7 +59,7 @@ ADJUSTMENTS: Final[Columns] = {
     "units ±": lambda r: f"{r['units_delta']:+d}",
     "amount ±": lambda r: _delta(r["amount_delta"]),
     "kind": lambda r: r["kind"],
-    "proposed": lambda r: r["time"],
+    "proposed (UTC)": lambda r: r["time"],
     "because of": lambda r: cause(r["cause"]),
 }
 
@@ -87,7 +87,7 @@ def told(alert: Row) -> str:
 
 ALERTS: Final[Columns] = {
     "seq": lambda r: r["sequence"],
-    "when": lambda r: r["time"],
+    "when (UTC)": lambda r: r["time"],
     "alert": lambda r: r["kind"],
     "tenant": lambda r: r["tenant"],
     "patient": lambda r: r.get("patient_id", ""),

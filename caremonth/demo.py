@@ -28,7 +28,7 @@ from projections.run import catch_up
 Row = dict[str, Any]
 
 _BRIEF_LINES: Final = {name: LINES[name] for name in ("code", "units", "amount", "status", "date", "time")}
-_BRIEF_ADJUSTMENTS: Final = {name: ADJUSTMENTS[name] for name in ("code", "units ±", "amount ±", "kind", "proposed", "because of")}
+_BRIEF_ADJUSTMENTS: Final = {name: ADJUSTMENTS[name] for name in ("code", "units ±", "amount ±", "kind", "proposed (UTC)", "because of")}
 _SHOWN_ALERTS: Final = 8
 _SHOWN_ROWS: Final = 10
 _BOARD_TIME: Final = int(datetime.fromisoformat(f"{story.BOARD_DAY}T22:00:00Z").timestamp())

@@ -272,6 +272,26 @@ def test_dead_letters_are_tried_again(shell: Shell) -> None:
     assert (ran.code, ran.rows) == (3, [{"accepted": 0, "duplicates": 0, "dead_letters": 1}])
 
 
+def test_given_parked_input_when_it_is_tried_again_then_the_oldest_still_comes_first(shell: Shell) -> None:
+    shell("ingest", shell.file("z.jsonl", b"{}\n[]\n"))
+    shell("ingest", shell.file("a.jsonl", b"null\n"))
+    for _ in range(2):
+        assert [row["origin"] for row in shell("dead-letters", "list", "--json").rows] == ["z.jsonl:1", "z.jsonl:2", "a.jsonl:1"]
+        shell("dead-letters", "retry")
+
+
+@pytest.mark.parametrize("arguments", [["demo", "--json"], ["--json", "demo"]])
+def test_given_a_demo_for_machines_when_asked_for_then_it_is_refused_with_the_reason(shell: Shell, arguments: list[str]) -> None:
+    ran = shell(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "--json" in ran.err
+    assert "no form for machines" in " ".join(ran.err.split())
+
+
+def test_given_alerts_for_people_when_listed_then_the_clock_they_are_told_by_is_named(filled: Shell) -> None:
+    assert "when (UTC)" in filled("alerts").out.splitlines()[0]
+
+
 def test_verifying_counts_or_tells_differences(filled: Shell) -> None:
     ran = filled("verify")
     assert (ran.code, ran.out.split()[0]) == (0, "verified")
