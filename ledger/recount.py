@@ -99,7 +99,8 @@ class Recount:
             d["supervision"] = "general"
         _, practitioner, performer, site, _, _, _, interactive, source, supervision = d.values()
         row = [
-            start, time, identity, end, d["program"], practitioner, performer, site, source, interactive, supervision == "direct", gone is not None,
+            start, time, identity, end, d["program"], practitioner, performer, site, source, interactive, supervision == "direct",
+            gone is not None,
         ]  # fmt: skip
         self.people.add(performer)
         self.sites.add(site)

@@ -91,7 +91,8 @@ class Replay:
         if kind in (LINE_READY, LINE_WITHDRAWN):
             return self._line(kind, identifier, data)
         others = {
-            MONTH_CLOSED: self._closed, ADJUSTMENT: self._adjusted, ALERT: self._alerted, PROGRESS: self._progressed, ROSTER: self._enrolled,
+            MONTH_CLOSED: self._closed, ADJUSTMENT: self._adjusted, ALERT: self._alerted, PROGRESS: self._progressed,
+            ROSTER: self._enrolled,
         }  # fmt: skip
         return others[kind](identifier, data)
 
