@@ -77,7 +77,7 @@ async def _work(settings: Settings, worker_settings: Any, prefix: str, metrics_a
 
     configure()
     layout = await _checked(worker_settings.broker, prefix)
-    metrics = Metrics()
+    metrics = Metrics(worker_settings.stall_after)
     with opened(settings, create=True) as ledger:
         serve_metrics(metrics, *metrics_at)
         await run_worker(worker_settings, ledger, layout.inputs(), metrics)

@@ -74,7 +74,10 @@ class Relay:
         await producer.start()
         try:
             while not self.stopping.is_set():
-                if not await self.relay_some(producer):
+                found = await self.relay_some(producer)
+                self.metrics.moved()
+                if not found:
+                    self.metrics.caught_up()
                     await self._off_loop(self.news.wait, PAUSE)
         finally:
             await producer.stop()
@@ -107,6 +110,7 @@ class Relay:
         try:
             await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.sent[place], number)}, WRITER))
             self.sent[place] = number
+            self.metrics.sent.labels(place.topic).set(number)
         except FencedError:
             self.metrics.fenced.inc()
             self.log.warning("fenced", source=place.topic)
