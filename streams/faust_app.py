@@ -94,6 +94,9 @@ class App(faust.App):
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
 
+    def _create_directories(self) -> None:
+        """None: there are no tables to keep, and the file system may be read-only."""
+
 
 def build(settings: WorkerSettings, topics: Iterable[str], work: Callable[[Queue[Fetched]], Awaitable[None]]) -> App:
     """The application whose one agent hands what is fetched to `work`; raises NoFastIteratorError."""
