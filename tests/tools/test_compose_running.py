@@ -172,6 +172,14 @@ def test_the_sample_goes_through_and_everything_is_accounted_for(stack: Stack) -
         assert not list(stack.home.iterdir())
 
 
+def test_a_worker_to_which_no_partition_falls_is_well(stack: Stack) -> None:
+    with ExitStack() as running:
+        stack.run("topics", "topics", "create", "--partitions", "1")
+        for name in ("worker-1", "worker-2"):
+            stack.start(name, running)
+        stack.await_health("worker-1", "worker-2")
+
+
 def _shared(stack: Stack) -> set[str]:
     """The workers that took something."""
     rows = [json.loads(line) for line in stack.run("caremonth", "positions", "list", "--json").stdout.splitlines()]
