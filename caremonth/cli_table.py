@@ -7,7 +7,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import Final
 
-RIGHT: Final = frozenset({"units", "amount", "time", "missing", "work days left", "seq", "units ±", "amount ±"})
+RIGHT: Final = frozenset({"units", "amount", "time", "missing", "work days left", "untouched", "seq", "units ±", "amount ±"})
 TEXTS: Final = frozenset(
     {"note", "message", "what", "why", "because of", "problem", "origin", "states", "held for", "payable units"},
 )  # fmt: skip

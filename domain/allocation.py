@@ -24,9 +24,9 @@ MARGIN: Final = 3
 """Days around a month within which time that may fall into it in any zone lies whole."""
 
 
-Lane = tuple[int, int, list[Span], list[Counted], Zone, Context]
+Lane = tuple[int, int, list[Span], list[Counted], list[Excluded], Zone, Context]
 """Time of one program, practitioner, performer and site: what lies within `[low, high)` and meets none of the stops counts, unless
-its seconds are taken; `counted` is the tally's own list. A bare tuple, since it is taken apart once for each entry."""
+its seconds are taken; the two lists are the tally's own. A bare tuple, since it is taken apart once for each entry."""
 
 
 def allocate(history: History, month: str, registry: Registry, rulebook: Rulebook) -> list[Tally]:
@@ -59,14 +59,14 @@ class _Allocation:
             lane = lanes.get(key := (program, practitioner, performer, site))
             if lane is None:
                 lane = lanes[key] = self._lane(program, practitioner, performer, site)
-            low, high, stops, counted, local, context = lane
+            low, high, stops, counted, _, local, context = lane
             if start < low or end > high or dead or source == "inferred" or (stops and _meets(stops, start, end)):
                 self._piecewise(entry)
             elif start >= self.until:
                 self.since, self.until = start, end
                 counted.append((start, end, entry, local))
             elif start >= self.since:
-                self._follow(entry, counted, context)
+                self._follow(entry, lane)
             else:
                 self._claim(entry, [(start, end)], context)
         return self._finished()
@@ -103,7 +103,7 @@ class _Allocation:
         place = versions.during(self.first, self.last) if versions else None
         person = people.during(self.first, self.last) if people else None
         context = self.contexts.get(program, practitioner, zone(place.zone) if place else UTC, self.month)
-        closed: Lane = (AFTER, BEFORE, [], [], context.zone, context)
+        closed: Lane = (AFTER, BEFORE, [], [], [], context.zone, context)
         if place is None or person is None:
             return closed
         rules = context.rules
@@ -112,7 +112,7 @@ class _Allocation:
             return closed
         stops = [block[1:] for block in context.blocks]
         stops += [*self.billed.get(performer, ()), *self.conflicts.get(performer, ())]
-        return context.low, context.high, stops, context.tally.counted, context.zone, context
+        return context.low, context.high, stops, context.tally.counted, context.tally.excluded, context.zone, context
 
     def _piecewise(self, entry: Entry) -> None:
         for start, end, local in self._placed(entry):
@@ -159,14 +159,15 @@ class _Allocation:
             _exclude(context, entry, removed, reason)
         return pieces
 
-    def _follow(self, entry: Entry, counted: list[Counted], context: Context) -> None:
+    def _follow(self, entry: Entry, lane: Lane) -> None:
         """Time of an open lane that begins in `[since, until)`: only what goes on after it counts."""
+        _, _, _, counted, excluded, local, context = lane
         start, end, until = entry.start, entry.end, self.until
-        _exclude(context, entry, [(start, min(end, until))], OVERLAP)
+        excluded.append(Excluded(start, min(end, until), entry, OVERLAP))
         if end > until:
             if counted and counted[-1][2].start == start and context.tally is not None:
                 context.tally.cut = True
-            counted.append((until, end, entry, context.zone))
+            counted.append((until, end, entry, local))
             self.until = end
 
     def _claim(self, entry: Entry, pieces: list[Span], context: Context) -> None:
@@ -199,7 +200,7 @@ def _by_performer(spans: Iterable[tuple[str, int, int]]) -> dict[str, list[Span]
 
 
 def _meets(stops: list[Span], start: int, end: int) -> bool:
-    for low, high in stops:
+    for low, high in stops:  # noqa: SIM110 - asked of each entry of a month with stops: a generator would cost as much as the rest
         if low < end and start < high:
             return True
     return False

@@ -102,11 +102,13 @@ def add_months(day: int, months: int) -> int:
     return min(first + start.day - 1, after - 1)
 
 
+@lru_cache(maxsize=8192)
 def iso(day: int) -> str:
     """A date as `YYYY-MM-DD`."""
     return date.fromordinal(day).isoformat()
 
 
+@lru_cache(maxsize=1024)
 def utc_text(instant: int) -> str:
     """An instant as RFC 3339 in UTC."""
     return datetime.fromtimestamp(instant, UTC_CLOCK).isoformat()[:19] + "Z"

@@ -112,7 +112,7 @@ def _met(requirement: Requirement, history: History, tally: Tally, month: str, z
         return condition_met(requirement, history, day)
     if name == "care_plan":
         end = zone.month_bounds(month)[1]
-        return any([p.at < end and p.program == tally.program and p.practitioner == tally.practitioner for p in history.plans])
+        return any(p.at < end and p.program == tally.program and p.practitioner == tally.practitioner for p in history.plans)
     if name == "interactive_contact":
         return any(entry.interactive for _, _, entry, _ in tally.counted)
     return _level(history, tally.practitioner, month) in requirement.levels
@@ -159,9 +159,9 @@ def time_lines(tally: Tally, track: Track, history: History, month: str, registr
         units.append((addon, (tally.total - base.seconds) // addon.seconds, base.code))
     return [
         Line(
-            tally.program, tally.practitioner, code.code, None, entry.site, payable := earned if code.cap is None else min(earned, code.cap),
-            earned - payable, status, missing, day, tally.total, None, None,
-            rulebook.cents(code.code, day, pos), evidence, of, crossed,
+            tally.program, tally.practitioner, code.code, None, entry.site,
+            payable := earned if code.cap is None else min(earned, code.cap), earned - payable,
+            status, missing, day, tally.total, None, None, rulebook.cents(code.code, day, pos), evidence, of, crossed,
         )
         for code, earned, of in units
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,10 @@ LOOK_BACK: Final = 2 * DAY
 MONTHLY: Final = frozenset({"entries", "readings"})
 DEVICE_MONTHS: Final = 2
 WINDOW: Final = 30 * DAY
+EVERY: Final = "*"
+ONWARD: Final = "+"
+DAYS: Final = "~"
+_OPEN: Final = frozenset({EVERY, ONWARD, DAYS})
 FIRST_WINDOW: Final = 62 * DAY
 """By then after a set-up its first window is over, also one that had to wait for the window before it to end."""
 
@@ -41,7 +46,9 @@ TYPES: Final[Mapping[str, Any]] = {
     "deaths": Death,
 }
 _IDENTITY: Final = {name: kind._fields.index("identity") for name, kind in TYPES.items()}
-_TIME: Final = {name: kind._fields.index("time") for name, kind in TYPES.items()}
+TAKEN_OUT: Final = "taken_out"
+"""For each kind of fact that was ever taken out of a document, when what last took one out was recorded."""
+_TIME: Final = {name: kind._fields.index("time") for name, kind in TYPES.items()} | {TAKEN_OUT: 0}
 
 
 class Placed(NamedTuple):
@@ -182,25 +189,32 @@ def _several_kinds(patient: Facts) -> bool:
     return len({(row[1], row[2]) for row in patient.get("set_ups", ())}) > 1
 
 
-def to_decide(placed: Placed, months: Iterable[str], known: Iterable[str], patient: Facts) -> Iterable[str]:
-    """The patient's months to decide again when the fact arrives or goes.
+def to_decide(placed: Placed, months: tuple[str, ...]) -> tuple[str, ...]:
+    """Marks of the months to decide again when the fact arrives or goes; `months` are those it may fall into.
 
-    `months` are those the fact may fall into, `known` those there is anything of.
+    A mark is a month, a month and `ONWARD` or `DAYS`, or `EVERY`. It says nothing of the patient's other facts: those that are
+    still on their way when the mark is set are on file when `spelled` tells its months.
     """
-    devices = bool(patient.get("set_ups"))
-    if placed.kind == "readings" and _several_kinds(patient):
-        placed = placed._replace(reach="onward")
+    if placed.kind == "readings":
+        return tuple([month + DAYS for month in months_of(placed.low, placed.high + WINDOW)])
     if placed.reach == "span":
-        return months_of(placed.low, placed.high + WINDOW) if placed.kind == "readings" and devices else months
-    if placed.reach not in ("onward", "all"):
+        return months
+    if placed.reach == "all":
+        return (EVERY,)
+    if placed.reach != "onward":
         return (placed.reach,)
-    found = set(known)
-    if devices:
-        found = with_windows(found)
-    if placed.reach == "onward":
-        from_month = month_of((placed.low - LOOK_BACK) // DAY + EPOCH_DAY)
-        found = {month for month in found if month >= from_month}
-    return found | set(months) if placed.kind in ("visits", "readings") else found
+    onward = month_of((placed.low - LOOK_BACK) // DAY + EPOCH_DAY) + ONWARD
+    return (onward, *months) if placed.kind == "visits" else (onward,)
+
+
+def spelled(mark: str, known: set[str], patient: Facts) -> set[str]:
+    """The months a mark stands for; `known` are those there is anything of. Without a device no reading matters."""
+    if mark[-1] not in _OPEN:
+        return {mark}
+    devices, first = bool(patient.get("set_ups")), mark[:-1]
+    if mark[-1] == DAYS and not _several_kinds(patient):
+        return {first} if devices else set()
+    return {month for month in (with_windows(known) if devices else known) if month >= first}
 
 
 def add(facts: Facts, kind: str, fact: Fact) -> None:
@@ -222,18 +236,35 @@ def history(patient: Facts, month: Facts, earlier: Sequence[Facts], conflicts: S
 
     A reading near a month's edge stands in two documents; it is twice in the list and changes nothing by that.
     """
-    found = History(**{name: [TYPES[name]._make(row) for row in rows] for name, rows in patient.items() if name in TYPES})
-    found.entries = [Entry._make(row) for row in month.get("entries", ())]
+    found = History(**{name: _made(TYPES[name], rows) for name, rows in patient.items() if name in TYPES})
+    found.entries = _made(Entry, month.get("entries", ()))
     if found.set_ups:
-        found.readings = [Reading._make(row) for facts in (*earlier, month) for row in facts.get("readings", ())]
+        found.readings = [reading for facts in (*earlier, month) for reading in _made(Reading, facts.get("readings", ()))]
     found.conflicts = conflicts
     return found
 
 
-def latest_time(patient: Facts, month: Facts) -> int:
-    """The greatest recording time among the facts of two documents; 0 where there is none."""
+def _made(kind: Any, rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """Facts of rows that `add` stored; without a call of Python for each, since a month is taken apart as often as it is decided."""
+    return list(map(tuple.__new__, repeat(kind), rows))
+
+
+def note_taken_out(facts: Facts, kind: str, time: int) -> None:
+    """Remember when a fact of the kind was last taken out of a document: what is decided then rests on that too."""
+    times = {name: latest for latest, name in facts.get(TAKEN_OUT, ())}
+    times[kind] = max(time, times.get(kind, 0))
+    facts[TAKEN_OUT] = [(times[name], name) for name in sorted(times)]
+
+
+def only_readings(month: Facts) -> Facts:
+    """What of a month's document bears on a later one."""
+    return {"readings": month.get("readings", []), TAKEN_OUT: [row for row in month.get(TAKEN_OUT, ()) if row[1] == "readings"]}
+
+
+def latest_time(*documents: Facts) -> int:
+    """The greatest recording time among the facts of documents, and of what took facts out; 0 where there is none."""
     latest = 0
-    for facts in (patient, month):
+    for facts in documents:
         for name, rows in facts.items():
             if rows and name in _TIME:
                 latest = max(latest, *map(itemgetter(_TIME[name]), rows))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from domain.calendar import UTC, Zone, add_months, month_days, month_of, shift_month, utc_text, zone
@@ -97,7 +96,7 @@ def _changes(dated: Iterable[Dated], told: Callable[[Program], object]) -> list[
 class _Side:
     """One program and practitioner of a patient."""
 
-    __slots__ = ("enrollments", "history", "practitioner", "program", "registry", "rulebook", "terms")
+    __slots__ = ("enrollments", "history", "nothing", "practitioner", "program", "registry", "rulebook", "terms")
 
     def __init__(self, program: str, practitioner: str, history: History, registry: Registry, rulebook: Rulebook, terms: Terms) -> None:
         self.program = program
@@ -106,6 +105,7 @@ class _Side:
         self.registry = registry
         self.rulebook = rulebook
         self.terms = terms
+        self.nothing = Tally(program, practitioner, None)
         self.enrollments = [e for e in history.enrollments if e.program == program and e.practitioner == practitioner]
 
     def row(self) -> Row:
@@ -175,9 +175,9 @@ class _Side:
         """What a month without a counted second asks for; each row holds from its month to the next row's."""
         found: list[Row] = []
         for month in self._turns(first):
-            told = self._month(month, local)
-            if not found or any(found[-1][name] != value for name, value in told.items()):
-                found.append({"from": month, **told})
+            told = {"from": month, **self._month(month, local)}
+            if not found or found[-1] != {**told, "from": found[-1]["from"]}:
+                found.append(told)
         return found
 
     def _month(self, month: str, local: Zone) -> Row:
@@ -187,21 +187,21 @@ class _Side:
         name = track_of(self.history, program, self.practitioner, month, self.registry) if program.default_track else None
         track = program.tracks[name]
         code = next_code(track, 0)
-        missing = unmet(self.history, track, Tally(self.program, self.practitioner, name), month, local, after - 1)
+        missing = unmet(self.history, track, self.nothing, month, local, after - 1)
         return {"track": name, "next": {"code": code.code, "seconds_needed": code.seconds} if code else None, "unmet": list(missing)}
 
     def _turns(self, first: int) -> list[str]:
         """The first month there is anything of, and later ones in which what a month asks for may change."""
         history, begin = self.history, months_of(first, first + 1)[0]
-        months = set(self.terms.months)
-        months.update(m for e in self.enrollments if e.started for m in months_of(e.at, e.at + 1))
-        plans = (p.at for p in history.plans if p.program == self.program and p.practitioner == self.practitioner)
-        months.update(m for at in plans for m in months_of(at, at + 1))
-        if self.terms.onsets:
-            days = (add_months(c.onset, age) for c in history.conditions if c.onset is not None for age in self.terms.onsets)
-            months.update(month_of(day) for day in days if EARLIEST <= day < LATEST)
-        months.update(m for c in history.complexities if c.practitioner == self.practitioner for m in (c.month, shift_month(c.month, 1)))
-        return [begin, *sorted(month for month in months if month > begin)]
+        instants = [e.at for e in self.enrollments if e.started]
+        instants += [p.at for p in history.plans if p.program == self.program and p.practitioner == self.practitioner]
+        months = [*self.terms.months, *(month for at in instants for month in months_of(at, at + 1))]
+        for age in self.terms.onsets:
+            days = [add_months(c.onset, age) for c in history.conditions if c.onset is not None]
+            months += [month_of(day) for day in days if EARLIEST <= day < LATEST]
+        for level in history.complexities:
+            months += [level.month, shift_month(level.month, 1)]
+        return [begin, *sorted({month for month in months if month > begin})]
 
 
 def stretches(enrollments: Iterable[Enrollment]) -> list[Stretch]:
@@ -240,10 +240,5 @@ def _between(*spans: Iterable[Span]) -> list[Span]:
 
 
 def _told(span: Span) -> Row:
-    return {"from": _text(span[0]), "until": _text(span[1])}
-
-
-@lru_cache(maxsize=256)
-def _text(instant: int) -> str | None:
-    """One instant is told several times in a row."""
-    return None if instant in (BEFORE, AFTER) else utc_text(instant)
+    start, end = span
+    return {"from": None if start == BEFORE else utc_text(start), "until": None if end == AFTER else utc_text(end)}

@@ -172,7 +172,7 @@ def _order(key: Key) -> tuple[str, str, str, int]:
 class _Step:
     """One line of the comparison."""
 
-    __slots__ = ("before", "bound_site", "cause", "month", "now", "rule_set", "scope")
+    __slots__ = ("before", "bound_site", "cause", "month", "now", "payable", "rule_set", "scope")
 
     def __init__(
         self,
@@ -191,6 +191,8 @@ class _Step:
         self.rule_set = rule_set
         self.cause = cause
         self.bound_site = self._bound(stored)
+        self.payable = self.now if self.now is not None and self.now.status in PAYABLE and self.bound_site is not None else None
+        """What is payable now on the closed side."""
 
     def _bound(self, stored: Mapping[Key, Stored]) -> str | None:
         """The closed site to which the line is bound, if any: its own close, its base's, or that of the site it now belongs to."""
@@ -205,72 +207,74 @@ class _Step:
         return now.site if self.scope.covers(now.site) else None
 
     def run(self, outcome: Outcome) -> None:
-        after = self._listed()
-        revision = self.before.revision
-        emitted = self._emitted(after)
-        if emitted or after.status != self.before.status or _standing(after.row) != _standing(self.before.row):
-            revision += 1
+        before = self.before
+        status, row = self._listed()
+        emitted = self._emitted(status, row)
         delta_units, delta_cents = self._delta()
-        if delta_units or delta_cents:
-            revision = max(revision, self.before.revision + 1)
-            after = after._replace(
-                adjusted_units=after.adjusted_units + delta_units,
-                adjusted_cents=after.adjusted_cents + delta_cents,
-                closed_site=self.bound_site or after.closed_site,
-            )
-        if after.status != CLOSED:
-            after = after._replace(row={**after.row, "revision": revision} if after.row else after.row)
-        after = after._replace(revision=revision)
-        if after != self.before:
+        adjusted = bool(delta_units or delta_cents)
+        revision = before.revision + (emitted is not None or adjusted or self._differs(status, row))
+        if status != CLOSED and row:
+            row = {**row, "revision": revision}
+        after = Stored(
+            before.line_id, before.key, status, revision, row, before.closed_units, before.closed_cents,
+            (adjusted and self.bound_site) or before.closed_site,
+            before.adjusted_units + delta_units, before.adjusted_cents + (delta_cents or 0),
+        )  # fmt: skip
+        if after != before:
             outcome.changed.append(after)
-        if emitted:
-            row = after.row if emitted == LINE_READY else {**self.before.row, "revision": revision}
-            outcome.out.append(Out(emitted, f"{after.line_id}/{revision}", row))
-        if delta_units or delta_cents:
+        if emitted is not None:
+            shown = row if emitted == LINE_READY else {**before.row, "revision": revision}
+            outcome.out.append(Out(emitted, f"{after.line_id}/{revision}", shown))
+        if adjusted:
             outcome.out.append(self._adjustment(after, delta_units, delta_cents))
 
-    def _listed(self) -> Stored:
-        """The line as it is listed after this decision; adjustments apart."""
+    def _listed(self) -> tuple[str, Row]:
+        """Status and row of the line as it is listed after this decision; adjustments apart."""
         before, now = self.before, self.now
         if before.status == CLOSED:
-            return before
+            return CLOSED, before.row
         if now is None:
-            return before._replace(status=GONE)
+            return GONE, before.row
         row = line_row(self.month, before.line_id, now, before.revision, self.rule_set)
-        adjusts_only = now.status in PAYABLE and self.bound_site is not None
-        return before._replace(status=GONE if adjusts_only else now.status, row=row)
+        return GONE if self.payable else now.status, row
 
-    def _emitted(self, after: Stored) -> str | None:
-        if after.status == READY:
-            same = self.before.status == READY and _billed(after.row) == _billed(self.before.row)
+    def _differs(self, status: str, row: Row) -> bool:
+        return status != self.before.status or _values(_STANDING, row) != _values(_STANDING, self.before.row)
+
+    def _emitted(self, status: str, row: Row) -> str | None:
+        if status == READY:
+            same = self.before.status == READY and _values(BILLED, row) == _values(BILLED, self.before.row)
             return None if same else LINE_READY
         return LINE_WITHDRAWN if self.before.status == READY else None
 
-    def _delta(self) -> tuple[int, int]:
-        """Units and cents now payable on the closed side, less those closed and already adjusted."""
-        before, now = self.before, self.now
-        payable = now is not None and now.status in PAYABLE and self.bound_site is not None
-        units = now.units if payable and now is not None else 0
-        cents = amount(units, now.cents) or 0 if now is not None else 0
-        return units - before.closed_units - before.adjusted_units, cents - before.closed_cents - before.adjusted_cents
+    def _delta(self) -> tuple[int, int | None]:
+        """Units and cents now payable on the closed side, less those closed and already adjusted; None cents where the amount is unknown.
 
-    def _adjustment(self, after: Stored, units: int, cents: int) -> Out:
+        An amount that is unknown is nowhere taken for zero: what was said of it so far stands until it is known, and units that go
+        without one ever having been said of them go without one.
+        """
+        before, line = self.before, self.payable
+        units = (line.units if line else 0) - before.closed_units - before.adjusted_units
+        cents = amount(line.units, line.cents) if line else 0
+        delta = None if cents is None else cents - before.closed_cents - before.adjusted_cents
+        return units, delta if delta or line else None
+
+    def _adjustment(self, after: Stored, units: int, cents: int | None) -> Out:
         before, now = self.before, self.now
-        payable = now is not None and now.status in PAYABLE and self.bound_site is not None
         shown = line_row(self.month, before.line_id, now, after.revision, self.rule_set) if now is not None else dict(before.row)
-        if not payable:
+        if self.payable is None:
             shown |= {"units": 0, "amount": "0.00"}
         more: Row = {
             "status": CLOSED,
             "site_id": self.bound_site or before.closed_site or shown.get("site_id"),
             "revision": after.revision,
             "units_delta": units,
-            "amount_delta": None if units and not cents else money(cents),  # a unit without cents is one without a known price
+            "amount_delta": money(cents),
             "cause": self.cause,
             "kind": "underpayment" if (cents or units) > 0 else "overpayment",
         }
-        if before.status == CLOSED and now is not None and payable and iso(now.day) != before.row["date_of_service"]:
-            more |= {"date_of_service": before.row["date_of_service"], "date_of_service_to": iso(now.day)}
+        if before.status == CLOSED and self.payable is not None and iso(self.payable.day) != before.row["date_of_service"]:
+            more |= {"date_of_service": before.row["date_of_service"], "date_of_service_to": iso(self.payable.day)}
         return Out(ADJUSTMENT, f"{after.line_id}/{after.revision}", shown | more)
 
 
@@ -278,12 +282,8 @@ BILLED: Final = ("units", "date_of_service", "site_id", "amount", "unit_amount")
 _STANDING: Final = (*BILLED, "excess_units", "unmet", "excluded_by")
 
 
-def _billed(row: Row) -> list[object]:
-    return [row.get(name) for name in BILLED]
-
-
-def _standing(row: Row) -> list[object]:
-    return [row.get(name) for name in _STANDING]
+def _values(names: tuple[str, ...], row: Row) -> list[object]:
+    return [row.get(name) for name in names]
 
 
 def close(month: PatientMonth, stored: Iterable[Stored], site: str | None) -> Outcome:

@@ -7,6 +7,7 @@ it takes away, in the order in which reasons are reported.
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 from domain.calendar import DAY, EPOCH_DAY, UTC, Zone, add_months, month_days, zone
 from domain.facts import History, Registry, SetUp, Visit
 from domain.rulebook import Program
@@ -32,26 +33,33 @@ def _local(registry: Registry, site: str, instant: int) -> Zone:
 
 def first_visit(visits: Iterable[Visit], rule: VisitRule, practitioner: str, earliest: int, registry: Registry) -> Visit | None:
     """The qualifying visit that started first, on or after the date `earliest` at its own site (ordinal; 0 = any)."""
-    kinds, modalities, settings, least, *_ = rule
+    anywhere = (earliest + 1 - EPOCH_DAY) * DAY  # by then the date has begun in every zone
     found = [
         v
         for v in visits
         if v.practitioner == practitioner
-        and v.kind in kinds
-        and (modalities is None or v.modality in modalities)
-        and (settings is None or v.setting in settings)
-        and v.end - v.start >= least
+        and v.kind in rule.kinds
+        and _qualifies(v, rule)
+        and (v.start >= anywhere or _local(registry, v.site, v.start).day(v.start) >= earliest)
     ]
-    if earliest:
-        anywhere = (earliest + 1 - EPOCH_DAY) * DAY  # by then the date has begun in every zone
-        found = [v for v in found if v.start >= anywhere or _local(registry, v.site, v.start).day(v.start) >= earliest]
     if len(found) > 1:
-        return min(found, key=lambda v: (v.start, -v.time, v.identity))
+        found.sort(key=lambda v: (v.start, -v.time, v.identity))
     return found[0] if found else None
 
 
+def _qualifies(visit: Visit, rule: VisitRule) -> bool:
+    return (
+        (rule.modalities is None or visit.modality in rule.modalities)
+        and (rule.settings is None or visit.setting in rule.settings)
+        and visit.end - visit.start >= rule.least_seconds
+    )
+
+
 def consent_runs(history: History, program: Program, practitioner: str, local: Zone, visit: Visit | None) -> list[Run]:
-    """The runs of consent for a program and practitioner, oldest first (docs/contract.md §3.7); one given in `visit` counts from its start."""
+    """The runs of consent for a program and practitioner, oldest first (docs/contract.md §3.7).
+
+    One given during `visit` counts from its start.
+    """
     name = program.name
     changes = [(c.at, c.given) for c in history.consents if c.program == name and c.practitioner == practitioner]
     changes.sort()

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
 from domain.events import Event
 from domain.records import MONTHLY, Placed, months_of, place, to_decide
-from domain.settlement import PatientMonth
 from domain.vocabulary import Vocabulary
 from ledger import arrivals, booking, locks, registrations, schema
 from ledger.booking import Busy
 from ledger.database import insert_all, insert_new
-from ledger.marks import EVERY, ROSTER_DUE, Cause, Marks, cause_of
+from ledger.marks import ROSTER_DUE, Marks, waiting
 from ledger.retry import RaceError
 from ledger.workspace import Workspace
 
 CLOSE = "care.month.closed.v1"
-BINDING = frozenset({registrations.SITE, registrations.PERSON, CLOSE})
+_REGISTERED = (registrations.SITE, registrations.PERSON)
+BINDING = frozenset({*_REGISTERED, CLOSE})
 """What bears on all patients of a tenant."""
+
+
+class ClosesWaitError(Exception):
+    """A close waits to be carried out in a tenant of the batch: that comes first, on nothing but what came before it."""
 
 
 class Located(NamedTuple):
@@ -31,6 +35,11 @@ class Located(NamedTuple):
     patient: str
     months: tuple[str, ...]
 
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Months whose documents hold the fact; none where the patient's own does."""
+        return self.months if self.placed.kind in MONTHLY else ()
+
 
 class Acceptance:
     """One batch of new events on its way into the documents; collects what must be decided again."""
@@ -40,10 +49,10 @@ class Acceptance:
         self.vocabulary = vocabulary
         self.work = Workspace(connection)
         self.marks = Marks()
-        self.immune: list[tuple[Event, Cause]] = []
+        self.immune: list[tuple[Event, str, int]] = []
         self.causes: dict[tuple[str, str], list[Event]] = {}
         self.absent: set[tuple[str, str]] = set()
-        self.dead: set[tuple[str, str]] = set()
+        self.dead: dict[tuple[str, str], int] = {}
         self.burials = 0
 
     def take(self, events: Sequence[Event]) -> None:
@@ -55,11 +64,13 @@ class Acceptance:
         self.absent = causes.keys() - arriving - {(e.tenant, e.identity) for e in killed}
         dead = self.dead = arrivals.dead_identities(self.connection, events)
         locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=any(e.type in BINDING for e in (*events, *killed)))
+        if closes_wait(self.connection, {e.tenant for e in events}):
+            raise ClosesWaitError
         self._note_immune(events, killed, causes)
         gone = [one for e in killed if (one := _locate(e)) is not None]
         fresh = [one for e in events if (one := _locate(e)) is not None]
         self._load([*gone, *fresh])
-        bookings = [b for one in fresh if (b := self._add(one, bool(dead) and (one.event.tenant, one.event.identity) in dead)) is not None]
+        bookings = [b for one in fresh if (b := self._add(one, dead.get((one.event.tenant, one.event.identity), 0) if dead else 0))]
         booked = [*bookings, *(b for one in gone if (b := booking_of(one)) is not None)]
         locks.performers(self.connection, {f"{b.tenant}/{b.performer}" for b in booked})
         self._free(gone, causes)
@@ -105,19 +116,20 @@ class Acceptance:
         t = schema.tombstones.c
         for close in (e for e in events if e.type == CLOSE):
             naming = select(t.time, t.cause).where(t.tenant == close.tenant, t.identity == close.identity).order_by(t.cause)
-            self.immune += [(close, Cause(time, by)) for time, by in self.connection.execute(naming)]
+            self.immune += [(close, by, time) for time, by in self.connection.execute(naming)]
         for close in (e for e in killed if e.type == CLOSE):
-            self.immune += [(close, cause_of(by)) for by in causes[close.tenant, close.identity]]
+            self.immune += [(close, by.identity, by.time) for by in causes[close.tenant, close.identity]]
 
     def _load(self, located: Sequence[Located]) -> None:
         self.work.hold({one.patient for one in located})
-        keys = {f"{o.patient}/{m}" for o in located if o.placed.kind in MONTHLY for m in o.months}
+        keys = {f"{o.patient}/{m}" for o in located for m in o.documents}
         self.work.load_months(keys)
 
-    def _add(self, one: Located, dead: bool) -> Busy | None:
-        """Put a fact in place; one that is dead on arrival is kept only where it is explained."""
+    def _add(self, one: Located, dead: int) -> Busy | None:
+        """Put a fact in place; one that is dead on arrival (`dead` says since when) is kept only where it is explained."""
         kind, fact = one.placed.kind, one.placed.fact
         if dead:
+            self.work.remove(one.patient, kind, one.event.identity, one.documents, dead)
             if kind != "entries":
                 return None
             fact = (*fact[:-1], True)
@@ -129,22 +141,16 @@ class Acceptance:
             if kind == "visits":
                 for month in one.months:
                     self.work.know_month(one.patient, month)
-        self._mark(one, (cause_of(one.event),))
+        self.marks.add(one.patient, _marks_of(one), (one.event.identity,))
         return None if dead else booking_of(one)
-
-    def _mark(self, one: Located, causes: Iterable[Cause]) -> None:
-        document = self.work.patients[one.patient]
-        self.marks.add(one.patient, to_decide(one.placed, one.months, document.months, document.facts), causes)
-        if one.placed.kind not in MONTHLY:
-            self.marks.add(one.patient, (ROSTER_DUE,), causes)
 
     def _free(self, gone: Sequence[Located], causes: dict[tuple[str, str], list[Event]]) -> None:
         """Take facts out; the other patients of a double booking get their seconds back."""
         for one in gone:
-            by = [cause_of(event) for event in causes[one.event.tenant, one.event.identity]]
-            self._mark(one, by)
-            placed = one.placed
-            self.work.remove(one.patient, placed.kind, one.event.identity, placed.low, placed.high, monthly=placed.kind in MONTHLY)
+            events = causes[one.event.tenant, one.event.identity]
+            by = [event.identity for event in events]
+            self.marks.add(one.patient, _marks_of(one), by)
+            self.work.remove(one.patient, one.placed.kind, one.event.identity, one.documents, max(event.time for event in events))
             booked = booking_of(one)
             if booked is not None:
                 key = (one.event.tenant, booked.performer, booked.start, booked.identity)
@@ -152,10 +158,11 @@ class Acceptance:
                     self.marks.add(patient, months_of(low, high), by)
 
     def _clash(self, clashes: Sequence[booking.Clash], fresh: set[tuple[str, str]]) -> None:
-        """Mark both patients of a clash; the cause is the booking that came now, the decision rests on both."""
+        """Mark both patients of a clash; the causes are the bookings that came now, or lately and are not decided upon yet."""
+        sides = {(one.patient, one.identity) for clash in clashes for one in clash[:2] if (one.tenant, one.identity) not in fresh}
+        old = sides - waiting(self.connection, sides)
         for clash in clashes:
-            time = max(clash.one.time, clash.other.time)
-            causes = [Cause(time, one.identity) for one in (clash.one, clash.other) if (one.tenant, one.identity) in fresh]
+            causes = [one.identity for one in clash[:2] if (one.patient, one.identity) not in old]
             for patient in (clash.one.patient, clash.other.patient):
                 self.marks.add(patient, months_of(clash.start, clash.end), causes)
 
@@ -170,20 +177,23 @@ class Acceptance:
         registrations.refer(self.connection, rows)
 
     def _register(
-        self, events: Sequence[Event], killed: Sequence[Event], dead: set[tuple[str, str]], causes: dict[tuple[str, str], list[Event]]
+        self, events: Sequence[Event], killed: Sequence[Event], dead: dict[tuple[str, str], int], causes: dict[tuple[str, str], list[Event]]
     ) -> None:
-        """Keep registrations and mark, for every patient who refers to them, all months."""
-        kinds = {registrations.SITE: "site", registrations.PERSON: "person"}
-        new = [e for e in events if e.type in kinds and (e.tenant, e.identity) not in dead]
-        registrations.record(self.connection, [registrations.row_of(e) for e in new])
-        lost = [e for e in killed if e.type in kinds]
-        registrations.raise_version(self.connection, {e.tenant for e in (*events, *lost) if e.type in BINDING})
+        """Keep registrations, and when one went; mark, for every patient who refers to them, all months."""
+        rows = []
+        for event in (e for e in events if e.type in _REGISTERED):
+            gone = dead.get((event.tenant, event.identity))
+            rows.append(registrations.row_of(event) if gone is None else registrations.gone_row_of(event, gone))
+            if gone is None:
+                self.marks.add_registered(event.tenant, registrations.subject_of(event), (event.identity,))
+        lost = [e for e in killed if e.type in _REGISTERED]
+        since = arrivals.dead_identities(self.connection, lost)
         for event in lost:
-            registrations.forget(self.connection, event.tenant, event.identity)
-        for event in (*new, *lost):
-            by = [cause_of(e) for e in (causes.get((event.tenant, event.identity), [event]) if event in lost else [event])]
-            for patient in registrations.referring(self.connection, event.tenant, {f"{kinds[event.type]}:{event.subject}"}):
-                self.marks.add(patient, (EVERY,), by)
+            key = (event.tenant, event.identity)
+            rows.append(registrations.gone_row_of(event, since[key]))
+            self.marks.add_registered(event.tenant, registrations.subject_of(event), [by.identity for by in causes[key]])
+        registrations.record(self.connection, rows)
+        registrations.raise_version(self.connection, {e.tenant for e in (*events, *lost) if e.type in BINDING})
 
     def _close(self, events: Sequence[Event]) -> None:
         """Record closes and which patient-months they wait for."""
@@ -217,6 +227,11 @@ def _locate(event: Event) -> Located | None:
     return Located(event, placed, f"{event.tenant}/{event.subject}", months_of(placed.low, placed.high))
 
 
+def closes_wait(connection: Connection, tenants: Container[str]) -> bool:
+    """Whether a close waits to be carried out in one of the tenants."""
+    return any(key.partition("/")[0] in tenants for (key,) in connection.execute(select(schema.closings.c.month_key).distinct()))
+
+
 def booking_of(one: Located) -> Busy | None:
     """The booking a fact makes: time that is not inferred, and visits."""
     fact, kind = one.placed.fact, one.placed.kind
@@ -229,15 +244,15 @@ def booking_of(one: Located) -> Busy | None:
     return Busy(fact.start, fact.identity, fact.end, one.event.tenant, performer, one.patient, one.event.time)
 
 
+def _marks_of(one: Located) -> tuple[str, ...]:
+    """What is to be decided anew for a fact: months, and for a lasting one the roster."""
+    marks = to_decide(one.placed, one.months)
+    return marks if one.placed.kind in MONTHLY else (*marks, ROSTER_DUE)
+
+
 def _subjects(placed: Placed) -> set[str]:
     """The sites and people whose registration bears on the fact."""
     fact = placed.fact
     site = getattr(fact, "site", None)
     people = {getattr(fact, "performer", None), fact.practitioner if placed.kind == "visits" else None} - {None}
     return {f"person:{p}" for p in people} | ({f"site:{site}"} if site else set())
-
-
-def patient_month(patient: str, month: str) -> PatientMonth:
-    """The patient-month of a tenant's key of a patient."""
-    tenant, _, subject = patient.partition("/")
-    return PatientMonth(tenant, subject, month)

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from jiter import from_json
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
@@ -148,18 +148,19 @@ def letter_id(origin: str, raw: bytes) -> str:
     return blake2b(origin.encode("utf-8", "surrogateescape") + b"\x00" + raw, digest_size=16).hexdigest()
 
 
-def dead_identities(connection: Connection, events: Sequence[Event]) -> set[tuple[str, str]]:
-    """Those events that an accepted one named as replaced or retracted: (tenant, identity)."""
+def dead_identities(connection: Connection, events: Sequence[Event]) -> dict[tuple[str, str], int]:
+    """Those events that an accepted one named as replaced or retracted: (tenant, identity), and the greatest time of what did."""
     t = schema.tombstones.c
     wanted: dict[str, list[str]] = {}
     for event in events:
         wanted.setdefault(event.tenant, []).append(event.identity)
-    dead: set[tuple[str, str]] = set()
-    statement = select(t.identity).where(t.tenant == bindparam("tenant"), one_of(t.identity))
+    dead: dict[tuple[str, str], int] = {}
+    statement = select(t.identity, func.max(t.time)).where(t.tenant == bindparam("tenant"), one_of(t.identity)).group_by(t.identity)
     for tenant, identities in wanted.items():
         if connection.execute(select(t.identity).where(t.tenant == tenant).limit(1)).first() is None:
             continue
-        dead |= {(tenant, identity) for (identity,) in found(connection, statement, identities, tenant=tenant)}
+        for identity, time in found(connection, statement, identities, tenant=tenant):
+            dead[tenant, identity] = time
     return dead
 
 

@@ -117,11 +117,27 @@ def unbook(connection: Connection, gone: list[tuple[str, str, int, str]]) -> lis
     return free
 
 
+def times_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+    """For each conflict of these patients the identity of their time or visit, and when the other patient's was recorded."""
+    b, c = schema.busy.c, schema.conflicts.c
+    near = and_(b.start > c.start - LONGEST, b.start <= c.start)
+    other = and_(b.tenant == c.tenant, b.performer == c.performer, near, b.identity == c.other_identity)
+    statement = (
+        select(c.patient_key, c.identity, b.time).join(schema.busy, other).where(c.patient_key.in_(bindparam("keys", expanding=True)))
+    )
+    times: dict[str, list[tuple[str, int]]] = {}
+    for key, identity, time in found(connection, statement, sorted(patients)):
+        times.setdefault(key, []).append((identity, time))
+    return times
+
+
 def conflicts_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[Conflict]]:
     """The conflicts of these patients, by their keys."""
     conflicts: dict[str, list[Conflict]] = {}
     c = schema.conflicts.c
-    statement = select(c.patient_key, c.performer, c.start, c.end, c.identity).where(one_of(c.patient_key))
+    statement = (
+        select(c.patient_key, c.performer, c.start, c.end, c.identity).where(one_of(c.patient_key)).order_by(c.identity, c.other_identity)
+    )
     for key, performer, start, end, identity in found(connection, statement, sorted(patients)):
         conflicts.setdefault(key, []).append(Conflict(performer, start, end, identity))
     return conflicts

@@ -30,11 +30,12 @@ _ABOUT: Final = re.compile(rb'\{"specversion":"1\.0","id":"[^"]*","source":"[^"]
 
 
 class Common(NamedTuple):
-    """What all patients' audits share, recomputed from the events: `stands` are closes that something named."""
+    """What all patients' audits share, recomputed from the events: `dead` are, by tenant, the identities that
+    something took out, with the latest time it was recorded, `stands` closes that something named."""
 
     rulebook: Rulebook
     registries: dict[str, Registry]
-    dead: dict[str, set[str]]
+    dead: dict[str, dict[str, int]]
     tombstones: set[tuple[str, str, str, int]]
     closures: list[tuple[str, str, str | None, str, int]]
 
@@ -64,7 +65,8 @@ def common(connection: Connection, rulebook: Rulebook) -> Common:
         except (LookupError, TypeError, ValueError):
             continue  # the audit of its subject tells of it
         for identity in target_of(event):
-            found.dead.setdefault(event.tenant, set()).add(identity)
+            dead = found.dead.setdefault(event.tenant, {})
+            dead[identity] = max(event.time, dead.get(identity, 0))
             found.tombstones.add((event.tenant, identity, event.identity, event.time))
         if event.type in kinds:
             held.setdefault(event.tenant, []).append(Registration.of(event))

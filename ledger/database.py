@@ -161,11 +161,12 @@ def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
 def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
     """Hand many rows to the driver at once: the statement is spelled once, and rows are not looked at one by one on the way."""
     if not rows:
-        return None
+        return
     if is_postgres(connection):
         from ledger.postgres import bulk
 
-        return bulk(connection, table, rows, mode)
+        bulk(connection, table, rows, mode)
+        return
     text_of, names = _spelled(connection.dialect, table, mode)
     if names is None:
         connection.exec_driver_sql(text_of, list(rows))

@@ -1,18 +1,18 @@
-"""Deciding what waits, a bounded portion a transaction: closes first, then patient-months. Several do it at once, each with other patients."""
+"""Deciding what waits, a bounded portion a transaction: closes first, then patient-months. Several do it at once, each other patients."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import Connection, select
 
 from domain.facts import Registry
 from domain.rulebook import Rulebook
 from ledger import locks, schema
-from ledger.database import found
+from ledger.database import chunks, found
 from ledger.keys import one_of
-from ledger.marks import take_due
+from ledger.marks import REGISTERED, of_tenants, registered, spread, take_due
 from ledger.outbox import Outbox
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
@@ -45,50 +45,61 @@ class Drain:
 
     def some(self, limit: int, page: Page, *, wait: bool) -> Portion:
         """Decide a portion, of patients whom nobody else has at hand; with `wait` of whoever comes first, once they are free."""
+        if not page.closes and (tenants := registered(self.connection)):
+            locks.tenants(self.connection, tenants)
+            spread(self.connection, tenants)
+            return Portion(decided=True)
         waiting = self._waiting(limit, page, ())
         if not waiting:
             return Portion(decided=False, next=Page(closes=False)) if page.closes else Portion(decided=False)
         patients = _patients(waiting, page)
         locks.tenants(self.connection, {patient.partition("/")[0] for patient in patients})
         held = self.work.hold(patients, skip=not wait)
-        decided = bool(held) and self._settle(held, waiting, page)
+        decided = bool(held) and self._settle(held, waiting, page, limit)
         return Portion(decided=decided or wait, next=page._replace(after=waiting[-1][0]))
 
     def all_of(self, tenants: Collection[str], limit: int) -> None:
         """Decide all that is due of these tenants, which this transaction has to itself."""
-        for page in (Page(), Page(closes=False)):
-            while waiting := self._waiting(limit, page, tenants):
-                self._settle(self.work.hold(_patients(waiting, page)), waiting, page)
+        self.closes_of(tenants, limit)
+        spread(self.connection, tenants)
+        self._all(tenants, limit, Page(closes=False))
 
-    def _settle(self, held: set[str], waiting: list[tuple[str, str]], page: Page) -> bool:
+    def closes_of(self, tenants: Collection[str], limit: int) -> None:
+        """Carry out the closes that wait in these tenants, which this transaction has to itself."""
+        self._all(tenants, limit, Page())
+
+    def _all(self, tenants: Collection[str], limit: int, page: Page) -> None:
+        while waiting := self._waiting(limit, page, tenants):
+            self._settle(self.work.hold(_patients(waiting, page)), waiting, page, limit)
+
+    def _settle(self, held: set[str], waiting: list[tuple[str, str]], page: Page, limit: int) -> bool:
         if page.closes:
-            keys = [key for key, _ in waiting if key.rpartition("/")[0] in held]
+            months = [key for key, _ in waiting if key.rpartition("/")[0] in held]
             c = schema.closings.c
-            left = {key for (key,) in found(self.connection, select(c.month_key).where(one_of(c.month_key)), keys)}
+            left = {key for (key,) in found(self.connection, select(c.month_key).where(one_of(c.month_key)), months)}
             self.settlement.close(sorted(left))
             self.outbox.save()
             return bool(left)
-        marks = take_due(self.connection, held)
-        self.settlement.run(self.work.expand(marks))
-        self.outbox.save()
+        marks = self.work.expand(take_due(self.connection, held))
+        for keys in chunks(sorted(marks), limit):
+            self.settlement.run({key: marks[key] for key in keys})
+            self.outbox.save()
+            self.work.months.clear()
         return bool(marks)
 
     def _waiting(self, limit: int, page: Page, tenants: Collection[str]) -> list[tuple[str, str]]:
         """Keys of what waits, in order: of closes the patient-month, of what is due patient and mark."""
         if page.closes:
             c = schema.closings.c.month_key
-            statement = select(c).where(c > page.after, *_of_tenants(c, tenants)).distinct().order_by(c)
+            statement = select(c).where(c > page.after, *of_tenants(c, tenants)).distinct().order_by(c)
             return [(key, "") for (key,) in self.connection.execute(statement.limit(limit))]
         t = schema.due.c
-        marks = select(t.patient_key, t.month).where(t.patient_key > page.after, *_of_tenants(t.patient_key, tenants)).distinct()
+        marks = (
+            select(t.patient_key, t.month).where(t.patient_key > (page.after or REGISTERED), *of_tenants(t.patient_key, tenants)).distinct()
+        )
         rows = self.connection.execute(marks.order_by(t.patient_key, t.month).limit(limit))
         return [(patient, month) for patient, month in rows]
 
 
 def _patients(waiting: Iterable[tuple[str, str]], page: Page) -> list[str]:
     return sorted({key.rpartition("/")[0] if page.closes else key for key, _ in waiting})
-
-
-def _of_tenants(column: ColumnElement[str], tenants: Collection[str]) -> list[ColumnElement[bool]]:
-    """The keys of these tenants, those between `tenant/` and the character after `/`; without any tenants all keys."""
-    return [or_(*((column > f"{tenant}/") & (column < f"{tenant}0") for tenant in sorted(tenants)))] if tenants else []

@@ -24,7 +24,8 @@ CHUNK = 2_000
 def take(connection: Connection, rulebook: Rulebook, read: Run) -> list[Fate]:
     """Take input in, in order, and tell what became of each.
 
-    Where a close is among it, this transaction has the tenants to itself: what was due before a close is decided before it is taken in.
+    Where a close is among it, this transaction has the tenants to itself: what was due before a close is decided before it is taken in,
+    and what follows it finds it carried out. Raises ClosesWaitError where a close waits from before.
     """
     if any(is_close(one) for one in read):
         return take_alone(connection, rulebook, read)
@@ -38,8 +39,11 @@ def take_alone(connection: Connection, rulebook: Rulebook, read: Run) -> list[Fa
     locks.gate(connection)
     fates: list[Fate] = []
     for run in between_closes(read):
-        if tenants and is_close(run[0]):
-            Drain(connection, rulebook, None).all_of(tenants, CHUNK)
+        drain = Drain(connection, rulebook, None)
+        if is_close(run[0]):
+            drain.all_of(tenants, CHUNK)
+        elif tenants:
+            drain.closes_of(tenants, CHUNK)
         fates += _take(connection, rulebook, run)
     return fates
 
@@ -61,9 +65,9 @@ def _placed(connection: Connection, rulebook: Rulebook, events: Sequence[Event],
     """Turn new events into facts and queue what must be decided again."""
     acceptance = Acceptance(connection, vocabulary(rulebook))
     acceptance.take(events)
-    for target, by in acceptance.immune:
-        alert = immune_close(target.tenant, target.data.month, target.identity, by.identity)
-        outbox.add(alert, target.tenant, target.tenant, max(target.time, by.time))
+    for target, by, time in acceptance.immune:
+        alert = immune_close(target.tenant, target.data.month, target.identity, by)
+        outbox.add(alert, target.tenant, target.tenant, max(target.time, time))
     acceptance.work.save()
     acceptance.marks.queue(connection)
     return acceptance

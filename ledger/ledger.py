@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
 from ledger import arrivals, database, intake, positions, reading, schema, sending
+from ledger.accepting import ClosesWaitError
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
 from ledger.database import chunks, connect
@@ -89,7 +90,8 @@ class Ledger:
 
         All of it is committed when this returns, with the positions of the streams that the `claim` moves; none of it where it raises:
         FencedError where another reader has moved one of them. The same again is safe. What was due before a close is decided before it is
-        taken in: most of it in transactions of its own, the rest in the close's, so that no other writer comes between.
+        taken in: most of it in transactions of its own, the rest in the close's, so that no other writer comes between; and what follows a
+        close finds it carried out, on nothing but what came before.
         """
         if any(map(intake.is_close, read)):
             self.settle()
@@ -99,7 +101,12 @@ class Ledger:
                 positions.move(connection, claim)
             return intake.take(connection, self.rulebook, read)
 
-        return transaction(self.engine, work)
+        while True:
+            try:
+                return transaction(self.engine, work)
+            except ClosesWaitError:
+                while self._portion(CHUNK, Page(), wait=False).decided or self._portion(1, Page(), wait=True).decided:
+                    continue
 
     def positions(self, topics: Iterable[str]) -> dict[Partition, int]:
         """The next offset of each (topic, partition) of these topics that was ever taken in with a claim."""

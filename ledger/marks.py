@@ -2,78 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
 
-from domain.events import Event
+from domain.records import EVERY
 from ledger import locks, schema
-from ledger.database import found, upsert_all
+from ledger.database import found, insert_new
 from ledger.keys import one_of
+from ledger.registrations import referring
 
 Key = tuple[str, str]
-EVERY: Final = "*"
+Causes = dict[Key, set[str]]
+"""Identities of events, by patient and mark (`domain.records.to_decide`)."""
 ROSTER_DUE: Final = "-"
 """Stands for the patient's roster among the months that are due."""
-
-
-class Cause(NamedTuple):
-    """An event that makes a patient-month due: its recording time and identity."""
-
-    time: int
-    identity: str
+REGISTERED: Final = "#"
+"""Stands in the place of a patient for all who name a site or person; its mark is tenant and subject."""
 
 
 class Marks:
     """Marks set by a batch; they wait in the due queue for the transactions that decide."""
 
     def __init__(self) -> None:
-        self.found: dict[Key, set[Cause]] = {}
+        self.found: Causes = {}
 
-    def add(self, patient: str, months: Iterable[str], causes: Iterable[Cause]) -> None:
-        """Months of a patient; `*` stands for all there are."""
-        for month in months:
-            key = (patient, month)
+    def add(self, patient: str, marks: Iterable[str], causes: Iterable[str]) -> None:
+        """Mark months of a patient."""
+        for mark in marks:
+            key = (patient, mark)
             if key in self.found:
                 self.found[key].update(causes)
             else:
                 self.found[key] = set(causes)
 
+    def add_registered(self, tenant: str, subject: str, causes: Iterable[str]) -> None:
+        """Mark all months of those who name a site or person by the time that is decided."""
+        self.add(REGISTERED, (f"{tenant}/{subject}",), causes)
+
     def queue(self, connection: Connection) -> None:
-        """Put the marks into the due queue.
-
-        Which events are the cause matters where an adjustment may name them, in a closed month; elsewhere one row stands for all.
-        """
-        closed = closed_months(connection, {patient.partition("/")[0] for patient, _ in self.found})
-        rows, batch = [], locks.batch(connection)
-        for (patient, month), causes in self.found.items():
-            named = month == EVERY or (patient.partition("/")[0], month) in closed
-            kept = causes if named else [Cause(max(cause.time for cause in causes), "")]
-            rows += [{"patient_key": patient, "month": month, "cause": c.identity, "batch": batch, "time": c.time} for c in kept]
-        upsert_all(connection, schema.due, rows)
+        """Put the marks into the due queue."""
+        _queue(connection, self.found)
 
 
-def cause_of(event: Event) -> Cause:
-    """The event as a cause."""
-    return Cause(event.time, event.identity)
+def _queue(connection: Connection, marks: Causes) -> None:
+    """Which events are the cause matters where an adjustment may name them, in a closed month; elsewhere one row stands for all.
+
+    What is due is decided before a close is accepted, so a month closed later has no row without a name.
+    """
+    last = last_closed(connection, {patient.partition("/")[0] for patient, _ in marks if patient != REGISTERED})
+    rows, batch = [], locks.batch(connection)
+    for (patient, mark), causes in marks.items():
+        named = patient == REGISTERED or mark[:7] <= last.get(patient.partition("/")[0], "")
+        rows += [{"patient_key": patient, "month": mark, "cause": cause, "batch": batch} for cause in (causes if named else ("",))]
+    insert_new(connection, schema.due, rows)
 
 
-def closed_months(connection: Connection, tenants: Iterable[str]) -> set[Key]:
-    """Months of the tenants that were closed, whole or at a site."""
+def last_closed(connection: Connection, tenants: Iterable[str]) -> dict[str, str]:
+    """The last month of each tenant that was closed, whole or at a site."""
     t = schema.closures.c
-    rows = found(connection, select(t.tenant, t.month).where(one_of(t.tenant)).distinct(), sorted(tenants))
-    return {(tenant, month) for tenant, month in rows}
+    statement = select(t.tenant, func.max(t.month)).where(one_of(t.tenant)).group_by(t.tenant)
+    return dict(found(connection, statement, sorted(tenants)))
 
 
-def take_due(connection: Connection, patients: Iterable[str]) -> dict[Key, set[Cause]]:
-    """Take what is due of these patients out of the queue, each patient-month with all its causes.
+def waiting(connection: Connection, causes: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those events (patient, identity) that are the cause of something not decided yet."""
+    t = schema.due.c
+    wanted = set(causes)
+    statement = select(t.patient_key, t.cause).where(one_of(t.patient_key))
+    return wanted & {(patient, cause) for patient, cause in found(connection, statement, sorted({patient for patient, _ in wanted}))}
+
+
+def take_due(connection: Connection, patients: Iterable[str]) -> Causes:
+    """Take what is due of these patients out of the queue, each mark with all its causes.
 
     Exactly the rows that are read are deleted: what another writer adds meanwhile stays for the next time.
     """
     t = schema.due.c
-    taken: dict[Key, set[Cause]] = {}
-    statement = delete(schema.due).where(one_of(t.patient_key)).returning(t.patient_key, t.month, t.cause, t.time)
-    for patient, month, identity, time in found(connection, statement, sorted(patients)):
-        taken.setdefault((patient, month), set()).add(Cause(time, identity))
+    taken: Causes = {}
+    statement = delete(schema.due).where(one_of(t.patient_key)).returning(t.patient_key, t.month, t.cause)
+    for patient, mark, cause in found(connection, statement, sorted(patients)):
+        taken.setdefault((patient, mark), set()).add(cause)
     return taken
+
+
+def registered(connection: Connection, tenants: Collection[str] = ()) -> set[str]:
+    """The tenants, of these or of all, with a mark that stands for all who name a site or person."""
+    marks = connection.execute(select(schema.due.c.month).where(*_registered(tenants)).distinct())
+    return {mark.partition("/")[0] for (mark,) in marks}
+
+
+def spread(connection: Connection, tenants: Collection[str]) -> None:
+    """Mark all months of those who by now name a site or person of these tenants that was registered, or whose registration went."""
+    t = schema.due.c
+    wanted: Causes = {}
+    for named, cause in connection.execute(delete(schema.due).where(*_registered(tenants)).returning(t.month, t.cause)).all():
+        tenant, _, subject = named.partition("/")
+        for patient in referring(connection, tenant, {subject}):
+            wanted.setdefault((patient, EVERY), set()).add(cause)
+    _queue(connection, wanted)
+
+
+def _registered(tenants: Collection[str]) -> list[ColumnElement[bool]]:
+    t = schema.due.c
+    return [t.patient_key == REGISTERED, *of_tenants(t.month, tenants)]
+
+
+def of_tenants(column: ColumnElement[str], tenants: Collection[str]) -> list[ColumnElement[bool]]:
+    """The keys of these tenants, those between `tenant/` and the character after `/`; without any tenants all keys."""
+    return [or_(*((column > f"{tenant}/") & (column < f"{tenant}0") for tenant in sorted(tenants)))] if tenants else []

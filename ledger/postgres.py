@@ -9,11 +9,11 @@ from operator import itemgetter
 from typing import Any, Final
 
 from psycopg import Connection as Driver
-from psycopg import Cursor, Error
+from psycopg import Cursor, OperationalError
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from sqlalchemy import URL, BigInteger, Connection, Engine, LargeBinary, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Integer, LargeBinary, Table, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerError
@@ -129,7 +129,7 @@ def _columns(table: Table) -> tuple[tuple[str, type[Packed]], ...]:
 
 
 def _kind(column: object) -> type[Packed]:
-    if isinstance(column, BigInteger):
+    if isinstance(column, Integer):
         return Numbers
     return Documents if isinstance(column, LargeBinary) else Texts
 
@@ -166,8 +166,8 @@ def is_lost(error: DBAPIError) -> bool:
 
 
 def _unreached(error: DBAPIError) -> bool:
-    """Whether no server answered; one that answers and refuses gives a state, but for a wrong password while connecting."""
-    return isinstance(error.orig, Error) and _state(error) is None and "refused" in str(error.orig)
+    """Whether the server could not be reached; it was reached when the ledger was opened, so it is waited for, whatever it said."""
+    return isinstance(error.orig, OperationalError) and _state(error) is None
 
 
 def _state(error: DBAPIError) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from domain.events import Event, digest
 from domain.facts import Entry, History, Reading, Registry
 from domain.instants import parse_instant
-from domain.records import TYPES, Facts, months_of, place
+from domain.records import TYPES, Facts, months_of, note_taken_out, place
 from domain.roster import Rosters
 from domain.rulebook import Rulebook
 from ledger import schema
@@ -40,7 +39,7 @@ class Expectation(NamedTuple):
     rulebook: Rulebook
     tracked: Container[str]
     registry: Registry
-    dead: AbstractSet[str]
+    dead: Mapping[str, int]
     closures: Mapping[str, list[str | None]]
     rosters: Rosters
     stands: Sequence[tuple[str, str]] = ()
@@ -77,11 +76,11 @@ class Recount:
         kind, identity, gone = obj["type"], f"{obj['source']}\t{obj['id']}", obj.get("replaces") or ""
         head = f"{kind}\n{subject}\n{time}\n{gone}\n".encode()
         if kind == TIME:
-            stated = self._time(obj["data"], head, time, identity, identity in expected.dead)
+            stated = self._time(obj["data"], head, time, identity, expected.dead.get(identity))
         elif kind == READING:
-            stated = self._reading(obj["data"], head, time, identity, identity in expected.dead)
+            stated = self._reading(obj["data"], head, time, identity, expected.dead.get(identity))
         else:
-            stated = self._other(turned(obj, expected.tracked), identity in expected.dead)
+            stated = self._other(turned(obj, expected.tracked), expected.dead.get(identity))
         if (
             stated != content
             or named != f"{identity}\t{kind}\t{gone}"
@@ -91,7 +90,7 @@ class Recount:
         ):
             self.wrong += 1
 
-    def _time(self, data: Any, head: bytes, time: int, identity: str, gone: bool) -> bytes:
+    def _time(self, data: Any, head: bytes, time: int, identity: str, gone: int | None) -> bytes:
         """Logged time, by far the most frequent: straight from the object to the row of an `Entry`. Returns the digest."""
         d = {**_TIME, **data}
         d["start"] = start = parse_instant(d["start"])
@@ -100,11 +99,13 @@ class Recount:
             d["supervision"] = "general"
         _, practitioner, performer, site, _, _, _, interactive, source, supervision = d.values()
         row = [
-            start, time, identity, end, d["program"], practitioner, performer, site, source, interactive, supervision == "direct", gone,
+            start, time, identity, end, d["program"], practitioner, performer, site, source, interactive, supervision == "direct", gone is not None,
         ]  # fmt: skip
         self.people.add(performer)
         self.sites.add(site)
-        if not gone and source != "inferred":
+        if gone is not None:
+            self._taken_out("entries", months_of(start, end), gone)
+        elif source != "inferred":
             self.busy.append((start, identity, end, performer, time, self.patient))
         for month in months_of(start, end):
             try:
@@ -113,11 +114,12 @@ class Recount:
                 self.months.setdefault(month, {})["entries"] = [row]
         return blake2b(head + orjson.dumps(d), digest_size=16).digest()
 
-    def _reading(self, data: Any, head: bytes, time: int, identity: str, gone: bool) -> bytes:
+    def _reading(self, data: Any, head: bytes, time: int, identity: str, gone: int | None) -> bytes:
         d = {**_READING, **data}
         d["at"] = at = parse_instant(d["at"])
-        if gone:
+        if gone is not None:
             self.possible.update(months_of(at, at + 1))
+            self._taken_out("readings", months_of(at, at + 1), gone)
         else:
             row = [at, identity, d["program"], d["kind"], time]
             for month in months_of(at, at + 1):
@@ -127,7 +129,11 @@ class Recount:
                     self.months.setdefault(month, {})["readings"] = [row]
         return blake2b(head + orjson.dumps(d), digest_size=16).digest()
 
-    def _other(self, event: Event, gone: bool) -> bytes:
+    def _taken_out(self, kind: str, months: Sequence[str], time: int) -> None:
+        for month in months:
+            note_taken_out(self.months.setdefault(month, {}), kind, time)
+
+    def _other(self, event: Event, gone: int | None) -> bytes:
         placed = place(event)
         if placed is None:
             return digest(event)
@@ -137,8 +143,9 @@ class Recount:
             self.sites.add(site)
         if placed.kind == "visits":
             self.people.add(fact.practitioner)
-        if gone:
+        if gone is not None:
             self.possible.update(months)
+            note_taken_out(self.lasting, placed.kind, gone)
             return digest(event)
         self.lasting.setdefault(placed.kind, []).append(list(fact))
         if placed.kind == "visits":
@@ -176,7 +183,9 @@ class Months:
     """A patient's facts as deciding takes them, month by month; what bears on many months is made once."""
 
     def __init__(self, count: Recount, conflicts: Sequence[Any]) -> None:
-        self._lasting: dict[str, Any] = {kind: [TYPES[kind]._make(row) for row in rows] for kind, rows in count.lasting.items()}
+        self._lasting: dict[str, Any] = {
+            kind: [TYPES[kind]._make(row) for row in rows] for kind, rows in count.lasting.items() if kind in TYPES
+        }
         self._count = count
         self._conflicts = conflicts
         self._readings: dict[str, list[Reading]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from domain.events import Event
 from domain.facts import Registry
@@ -17,6 +17,8 @@ from ledger.keys import one_of
 
 SITE = "care.site.registered.v1"
 PERSON = "care.practitioner.registered.v1"
+GONE = "gone"
+"""The kind of a row that stands for a registration no longer held: its time is that of what took it out."""
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -33,19 +35,34 @@ def record(connection: Connection, rows: list[dict[str, Any]]) -> None:
     upsert_all(connection, schema.registrations, rows)
 
 
-def forget(connection: Connection, tenant: str, identity: str) -> None:
-    """Drop a registration that was retracted or replaced."""
-    t = schema.registrations.c
-    connection.execute(delete(schema.registrations).where(t.tenant == tenant, t.identity == identity))
+def gone_row_of(event: Event, time: int) -> dict[str, Any]:
+    """The row of a registration that was retracted or replaced, at last at that time."""
+    return {**row_of(event), "kind": GONE, "subject": subject_of(event), "time": time}
+
+
+def subject_of(event: Event) -> str:
+    """The site or person as facts refer to it: `site:ID`, `person:ID`."""
+    return f"{'site' if event.type == SITE else 'person'}:{event.subject}"
 
 
 def load(connection: Connection, tenant: str) -> Registry:
     """All registrations of a tenant, compiled."""
     t = schema.registrations.c
-    rows = connection.execute(select(t.kind, t.subject, t.valid_from, t.time, t.identity, t.facts).where(t.tenant == tenant))
+    held = select(t.kind, t.subject, t.valid_from, t.time, t.identity, t.facts).where(t.tenant == tenant).where(t.kind != GONE)
     return registry_of(
-        Registration(kind, subject, first, time, identity, orjson.loads(facts)) for kind, subject, first, time, identity, facts in rows
+        Registration(kind, subject, first, time, identity, orjson.loads(facts))
+        for kind, subject, first, time, identity, facts in connection.execute(held)
     )
+
+
+def times(connection: Connection, tenant: str) -> dict[str, int]:
+    """When a site or person (`site:ID`, `person:ID`) was last registered, or a registration of it taken out."""
+    t = schema.registrations.c
+    latest: dict[str, int] = {}
+    for kind, subject, time in connection.execute(select(t.kind, t.subject, t.time).where(t.tenant == tenant)):
+        name = subject if kind == GONE else f"{kind}:{subject}"
+        latest[name] = max(time, latest.get(name, 0))
+    return latest
 
 
 def current(connection: Connection, tenant: str, known: dict[str, tuple[int, Registry]] | None) -> Registry:

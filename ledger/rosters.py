@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
 import orjson
@@ -12,23 +12,30 @@ from domain.records import history, latest_time
 from domain.roster import ROSTER, Rosters
 from domain.rulebook import Rulebook
 from domain.settlement import Out, Row
-from ledger.marks import Cause
 from ledger.outbox import Outbox
 from ledger.workspace import PatientDocument, Workspace
 
 
 def tell_rosters(
-    due: Mapping[str, Iterable[Cause]], work: Workspace, registry_of: Callable[[str], Registry], rulebook: Rulebook, outbox: Outbox
+    due: Sequence[str],
+    work: Workspace,
+    registry_of: Callable[[str], Registry],
+    named: Callable[[str], Iterable[int]],
+    outbox: Outbox,
+    rulebook: Rulebook,
 ) -> None:
-    """Send the rosters of these patients (keys `tenant/patient`) that are not as they were told last; the workspace keeps what was told."""
+    """Send the rosters of these patients (keys `tenant/patient`) that are not as they were told last; the workspace keeps what was told.
+
+    `named` tells of a patient when the sites and people were registered whom the facts name.
+    """
     work.load_patients(due)
     rosters = Rosters(rulebook)
-    for key in sorted(due):
+    for key in due:
         tenant, _, subject = key.partition("/")
         document = work.patients[key]
         data = rosters.of(tenant, subject, history(document.facts, {}, (), ()), registry_of(tenant))
         if _is_news(document, data):
-            time = max(latest_time(document.facts, {}), *(cause.time for cause in due[key]))
+            time = max((latest_time(document.facts, {}), *named(key)))
             outbox.add(Out(ROSTER, f"{key}/{document.roster['steps']}", data), tenant, subject, time)
 
 

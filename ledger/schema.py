@@ -97,7 +97,6 @@ closures = Table(
 due = Table(
     "due", metadata,
     _text("patient_key", primary=True), _text("month", primary=True), _text("cause", primary=True), _number("batch", primary=True),
-    _number("time"),
     sqlite_with_rowid=False,
 )  # fmt: skip
 

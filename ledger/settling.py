@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -11,17 +11,17 @@ from sqlalchemy import Connection, RowMapping, delete, select
 
 from domain.alerts import adjustment_alerts, alerts, conflicts_in
 from domain.decide import Decision, decide
-from domain.facts import Conflict, Registry
-from domain.lines import Key
+from domain.facts import Conflict, Entry, Registry, Visit
+from domain.lines import AWAITING_CLOSE, READY, Key
 from domain.progress import PROGRESS, progress
-from domain.records import history, latest_time
+from domain.records import Facts, history, latest_time, only_readings
 from domain.rulebook import Rulebook
 from domain.settlement import GONE, Out, PatientMonth, Row, Scope, Stored, close, settle
 from ledger import registrations, schema
-from ledger.booking import conflicts_of
+from ledger.booking import conflicts_of, times_of
 from ledger.database import found, upsert_all
 from ledger.keys import one_of
-from ledger.marks import ROSTER_DUE, Cause
+from ledger.marks import ROSTER_DUE, Causes
 from ledger.marks import Key as MonthKey
 from ledger.outbox import Outbox
 from ledger.rosters import tell_rosters
@@ -49,34 +49,40 @@ class Settlement:
         self.outbox = outbox
         self.known = known
         self.registries: dict[str, Registry] = {}
+        self.registered: dict[str, dict[str, int]] = {}
         self.closures: dict[tuple[str, str], list[tuple[int, str | None, int]]] = {}
         self.stored: dict[str, dict[Key, Stored]] = {}
         self.changed: dict[str, tuple[PatientMonth, Stored]] = {}
         self.conflicts: dict[str, list[Conflict]] = {}
-        self.pending: dict[str, list[int]] = {}
+        self.booked: dict[str, list[tuple[str, int]]] = {}
 
-    def run(self, marks: Mapping[MonthKey, set[Cause]]) -> None:
-        """Tell rosters that are due; carry out closes that wait for these patient-months, then decide them."""
-        rosters = {patient: causes for (patient, month), causes in marks.items() if month == ROSTER_DUE}
-        tell_rosters(rosters, self.work, self._registry, self.rulebook, self.outbox)
+    def run(self, marks: Causes) -> None:
+        """Tell rosters that are due, decide these patient-months; no close waits for one of them."""
+        rosters = sorted(patient for patient, month in marks if month == ROSTER_DUE)
+        tell_rosters(rosters, self.work, self._registry, self._named, self.outbox, self.rulebook)
         keys = sorted(key for key in marks if key[1] != ROSTER_DUE)
         self._load(keys)
         for patient, month in keys:
             tenant, _, subject = patient.partition("/")
-            one = PatientMonth(tenant, subject, month)
-            self._carry_out(one)
-            self._decide(one, marks[patient, month])
+            self._decide(PatientMonth(tenant, subject, month), marks[patient, month])
         self._save()
 
     def close(self, month_keys: list[str]) -> None:
-        """Carry out the closes that wait for these patient-months."""
+        """Carry out the closes that wait for these patient-months, on the lines as they stand."""
         months = [PatientMonth(*key.split("/")) for key in sorted(month_keys)]
-        self._load_lines([one.key for one in months])
-        for one in months:
-            self._carry_out(one)
+        self._load_lines(month_keys)
+        pending = self._pending(month_keys)
+        open_lines = [one for one in months if any(line.status in (READY, AWAITING_CLOSE) for line in self.stored[one.key].values())]
+        self._load_documents([(f"{one.tenant}/{one.patient}", one.month) for one in open_lines])
+        for one in open_lines:
+            self._carry_out(one, pending[one.key])
         self._save()
 
     def _load(self, keys: list[MonthKey]) -> None:
+        self._load_documents(keys)
+        self._load_lines([f"{patient}/{month}" for patient, month in keys])
+
+    def _load_documents(self, keys: list[MonthKey]) -> None:
         self.work.load_patients({patient for patient, _ in keys})
         wanted = {f"{patient}/{month}" for patient, month in keys}
         for patient, month in keys:
@@ -84,18 +90,23 @@ class Settlement:
                 wanted.update(self.work.earlier(patient, month))
         self.work.load_months(wanted)
         self.conflicts = conflicts_of(self.connection, {patient for patient, _ in keys})
-        self._load_lines([f"{patient}/{month}" for patient, month in keys])
+        self.booked = times_of(self.connection, self.conflicts)
 
     def _load_lines(self, month_keys: list[str]) -> None:
         t = schema.lines.c
         self.stored = {key: {} for key in month_keys}
         for row in found(self.connection, select(schema.lines).where(one_of(t.month_key)), month_keys):
-            stored = stored_line(row._mapping)
+            stored = stored_line(row._mapping)  # noqa: SLF001  the documented name
             self.stored[row.month_key][stored.key] = stored
+
+    def _pending(self, month_keys: list[str]) -> dict[str, set[int]]:
+        """The numbers of the closes that wait for each of the patient-months; they wait no longer."""
         c = schema.closings.c
-        waiting = select(c.month_key, c.closure).where(one_of(c.month_key)).order_by(c.closure)
-        for key, number in found(self.connection, waiting, month_keys):
-            self.pending.setdefault(key, []).append(number)
+        pending: dict[str, set[int]] = {}
+        taken = delete(schema.closings).where(one_of(c.month_key)).returning(c.month_key, c.closure)
+        for key, number in found(self.connection, taken, month_keys):
+            pending.setdefault(key, set()).add(number)
+        return pending
 
     def _closures(self, tenant: str, month: str) -> list[tuple[int, str | None, int]]:
         key = (tenant, month)
@@ -110,26 +121,27 @@ class Settlement:
             self.registries[tenant] = registrations.current(self.connection, tenant, self.known)
         return self.registries[tenant]
 
-    def _carry_out(self, one: PatientMonth) -> None:
-        """Closes come before any later change, on the lines as they stand."""
-        numbers = self.pending.pop(one.key, ())
-        for number, site, time in self._closures(one.tenant, one.month) if numbers else ():
+    def _registered(self, tenant: str) -> dict[str, int]:
+        if tenant not in self.registered:
+            self.registered[tenant] = registrations.times(self.connection, tenant)
+        return self.registered[tenant]
+
+    def _carry_out(self, one: PatientMonth, numbers: set[int]) -> None:
+        for number, site, _ in self._closures(one.tenant, one.month):
             if number in numbers:
                 outcome = close(one, self.stored[one.key].values(), site)
                 self._keep(one, outcome.changed)
-                self.outbox.send(one, outcome.out, time)
-        if numbers:
-            c = schema.closings.c
-            self.connection.execute(delete(schema.closings).where(c.month_key == one.key))
+                if outcome.out:
+                    self.outbox.send(one, outcome.out, self._time(one))
 
-    def _decide(self, one: PatientMonth, causes: set[Cause]) -> None:
+    def _decide(self, one: PatientMonth, causes: set[str]) -> None:
         patient = f"{one.tenant}/{one.patient}"
         lasting, monthly = self.work.patients[patient].facts, self.work.months[one.key]
-        earlier = [self.work.months[key].facts for key in self.work.earlier(patient, one.month)] if lasting.get("set_ups") else []
+        earlier = self._earlier(patient, one.month)
         facts, registry = history(lasting, monthly.facts, earlier, self.conflicts.get(patient, [])), self._registry(one.tenant)
         decision = decide(facts, one.month, registry, self.rulebook)
         scope = self._scope(one)
-        cause: Row = {"events": sorted(c.identity.replace("\t", "|") for c in causes)}
+        cause: Row = {"events": sorted(identity.replace("\t", "|") for identity in causes)}
         outcome = settle(one, self.stored[one.key], decision.lines, scope, self.rulebook.id, cause)
         self._keep(one, outcome.changed)
         conflicts = conflicts_in(one.month, facts, registry)
@@ -138,12 +150,44 @@ class Settlement:
         if out:
             monthly.changed = True
             self.work.know_month(patient, one.month)
-            self.outbox.send(one, out, self._time(one, lasting, monthly.facts, causes))
+            self.outbox.send(one, out, self._time(one))
 
-    def _time(self, one: PatientMonth, lasting: Any, monthly: Any, causes: set[Cause]) -> int:
-        """The greatest recording time of what the decision rests on."""
-        closed = [time for _, _, time in self._closures(one.tenant, one.month)]
-        return max(latest_time(lasting, monthly), *(c.time for c in causes), *closed)
+    def _earlier(self, patient: str, month: str) -> list[Facts]:
+        """Documents of the earlier months whose readings bear on the month."""
+        if not self.work.patients[patient].facts.get("set_ups"):
+            return []
+        return [self.work.months[key].facts for key in self.work.earlier(patient, month)]
+
+    def _time(self, one: PatientMonth) -> int:
+        """The greatest recording time of what a decision on the month rests on: a function of the set of events, not of their order.
+
+        It is that of the patient's lasting facts, the month's entries and the readings of its windows, of what took any of them out,
+        of the sites and people the patient's facts name, of time the month is double-booked with, and of the month's closes.
+        """
+        patient = f"{one.tenant}/{one.patient}"
+        document, monthly = self.work.patients[patient], self.work.months[one.key].facts
+        readings = map(only_readings, self._earlier(patient, one.month))
+        return max(
+            latest_time(document.facts, monthly, *readings),
+            *self._named(patient),
+            *(time for _, _, time in self._closures(one.tenant, one.month)),
+            *self._double_booked(patient, document.facts, monthly),
+            0,
+        )
+
+    def _named(self, patient: str) -> list[int]:
+        """When the sites and people that the patient's facts name were registered, or a registration of them taken out."""
+        registered = self._registered(patient.partition("/")[0])
+        return [registered.get(subject, 0) for subject in self.work.patients[patient].references]
+
+    def _double_booked(self, patient: str, lasting: Facts, monthly: Facts) -> list[int]:
+        """When the time was recorded that entries of the month, and visits, are in conflict with."""
+        if patient not in self.booked:
+            return []
+        mine = {Entry._make(row).identity for row in monthly.get("entries", ())} | {
+            Visit._make(row).identity for row in lasting.get("visits", ())
+        }
+        return [time for identity, time in self.booked[patient] if identity in mine]
 
     def _scope(self, one: PatientMonth) -> Scope:
         closures = self._closures(one.tenant, one.month)

@@ -141,7 +141,7 @@ def _expectation(common: Common, tenant: str) -> Expectation:
         common.rulebook,
         vocabulary(common.rulebook).tracks,
         common.registries.get(tenant, Registry()),
-        common.dead.get(tenant, set()),
+        common.dead.get(tenant, {}),
         common.months_closed(tenant),
         Rosters(common.rulebook),
         common.stands(tenant),

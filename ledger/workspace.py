@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Table, select
 
-from domain.records import Fact, Facts, add, months_of, reading_months, remove, with_windows
+from domain.records import EVERY, Fact, Facts, add, note_taken_out, reading_months, remove, spelled
 from ledger import locks, schema
 from ledger.database import found, upsert_all
 from ledger.keys import one_of
-from ledger.marks import ROSTER_DUE, Cause
-from ledger.marks import Key as MonthKey
+from ledger.marks import ROSTER_DUE, Causes
 
 
 class PatientDocument:
@@ -65,7 +64,7 @@ class Workspace:
     def load_patients(self, keys: Iterable[str]) -> None:
         """Have the documents of these patients at hand; unknown ones empty."""
         missing = sorted(set(keys) - self.patients.keys())
-        known = {key: document for key, document in _rows(self.connection, schema.patients, missing)}
+        known = dict(_rows(self.connection, schema.patients, missing))
         for key in missing:
             self.patients[key] = PatientDocument(orjson.loads(known[key]) if key in known else {})
 
@@ -97,15 +96,16 @@ class Workspace:
             document.months.add(month)
             document.changed = True
 
-    def remove(self, patient: str, kind: str, identity: str, low: int, high: int, *, monthly: bool) -> None:
-        """Take a fact out, wherever it stands."""
-        if not monthly:
-            remove(self.patients[patient].facts, kind, identity)
-            self.patients[patient].changed = True
-            return
-        for month in months_of(low, high):
-            document = self.months[f"{patient}/{month}"]
+    def remove(self, patient: str, kind: str, identity: str, months: Sequence[str], time: int) -> None:
+        """Take a fact out, wherever it stands: of these months' documents, of the patient's where there are none.
+
+        `time` is when what takes it out was recorded; the fact itself may never have been put in.
+        """
+        for month in months:
+            self.know_month(patient, month)
+        for document in [self.months[f"{patient}/{month}"] for month in months] if months else [self.patients[patient]]:
             remove(document.facts, kind, identity)
+            note_taken_out(document.facts, kind, time)
             document.changed = True
 
     def earlier(self, patient: str, month: str) -> list[str]:
@@ -113,21 +113,16 @@ class Workspace:
         document = self.patients[patient]
         return [f"{patient}/{m}" for m in sorted(reading_months(document.facts, month) & document.months)]
 
-    def expand(self, marks: Mapping[MonthKey, set[Cause]]) -> dict[MonthKey, set[Cause]]:
-        """Marks with `*` spelled out as the roster and all months there may be something of."""
-        self.load_patients({patient for patient, month in marks if month == "*"})
-        spelled: dict[MonthKey, set[Cause]] = {}
-        for (patient, month), causes in marks.items():
-            for one in (ROSTER_DUE, *self.all_months(patient)) if month == "*" else (month,):
-                spelled.setdefault((patient, one), set()).update(causes)
-        return spelled
-
-    def all_months(self, patient: str) -> set[str]:
-        """The patient's months, and those in which a window of readings may still end."""
-        document = self.patients[patient]
-        if not document.facts.get("set_ups"):
-            return document.months
-        return with_windows(document.months)
+    def expand(self, marks: Causes) -> Causes:
+        """Marks spelled out as patient-months and rosters."""
+        self.load_patients({patient for patient, _ in marks})
+        wanted: Causes = {}
+        for (patient, mark), causes in marks.items():
+            document = self.patients[patient]
+            months = {ROSTER_DUE} if mark == ROSTER_DUE else spelled(mark, document.months, document.facts)
+            for month in {ROSTER_DUE, *months} if mark == EVERY else months:
+                wanted.setdefault((patient, month), set()).update(causes)
+        return wanted
 
     def save(self) -> None:
         """Write what changed."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Column, Connection, Engine, Index, LargeBinary, MetaData, Table, Text, bindparam, select
+from sqlalchemy import Column, Connection, Engine, Index, LargeBinary, MetaData, Table, select
 
 from domain.calendar import Zone, month_days, utc_text, zone
 from domain.facts import Registry
@@ -20,7 +20,9 @@ from domain.progress import PROGRESS
 from domain.roster import ROSTER
 from domain.settlement import ADJUSTMENT, MONTH_CLOSED, PatientMonth, Row
 from ledger import registrations
-from ledger.database import chunks, reading, upsert_all
+from ledger.database import found, reading, upsert_all
+from ledger.keys import one_of
+from ledger.schema import TEXT
 from projections.projection import Event, require
 from projections.roster import board_rosters, keep, rosters, sides_of
 from projections.state import Closed, ahead_of
@@ -29,10 +31,10 @@ from projections.totals import totals
 board_months: Final = Table(
     "board_months",
     MetaData(),
-    Column("key", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("month", Text, nullable=False),
-    Column("patient", Text, nullable=False),
+    Column("key", TEXT, primary_key=True),
+    Column("tenant", TEXT, nullable=False),
+    Column("month", TEXT, nullable=False),
+    Column("patient", TEXT, nullable=False),
     Column("document", LargeBinary, nullable=False),
     Index("board_months_month", "tenant", "month"),
 )
@@ -65,8 +67,8 @@ BOARD: Final = Board()
 
 def _documents(connection: Connection, keys: list[str]) -> dict[str, Row]:
     t = board_months.c
-    statement = select(t.key, t.document).where(t.key.in_(bindparam("keys", expanding=True)))
-    return {key: orjson.loads(found) for chunk in chunks(keys) for key, found in connection.execute(statement, {"keys": chunk})}
+    statement = select(t.key, t.document).where(one_of(t.key))
+    return {key: orjson.loads(document) for key, document in found(connection, statement, keys)}
 
 
 def _row(one: PatientMonth, document: Row) -> Row:

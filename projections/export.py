@@ -8,21 +8,22 @@ from io import StringIO
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Column, Connection, Engine, Index, Integer, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import Column, Connection, Engine, Index, LargeBinary, MetaData, Table, select
 
 from domain.settlement import ADJUSTMENT, MONTH_CLOSED, Row
 from ledger.database import reading, upsert_all
+from ledger.schema import NUMBER, TEXT
 from projections.projection import Event, require
 from projections.providers import Providers, providers
 
 export_records: Final = Table(
     "export_records",
     MetaData(),
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("month", Text, nullable=False),
-    Column("site", Text, nullable=False),
-    Column("sequence", Integer, nullable=False),
+    Column("id", TEXT, primary_key=True),
+    Column("tenant", TEXT, nullable=False),
+    Column("month", TEXT, nullable=False),
+    Column("site", TEXT, nullable=False),
+    Column("sequence", NUMBER, nullable=False),
     Column("document", LargeBinary, nullable=False),
     Index("export_records_month", "tenant", "month"),
 )

@@ -10,22 +10,24 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, Text, func, inspect, select
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, inspect, select
 
-from ledger import schema
-from ledger.database import reading, upsert_all, writing
+from ledger import locks, schema
+from ledger.database import reading, upsert_all
 from ledger.errors import LedgerError
 from ledger.outbox import sent
+from ledger.retry import transaction
+from ledger.schema import NUMBER, TEXT
 
 Event = dict[str, Any]
 
 positions: Final = Table(
     "projections",
     MetaData(),
-    Column("name", Text, primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("tables", Text, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("version", NUMBER, nullable=False),
+    Column("position", NUMBER, nullable=False),
+    Column("tables", TEXT, nullable=False),
 )
 
 
@@ -56,18 +58,22 @@ class Recorded(NamedTuple):
     tables: tuple[str, ...]
 
 
-def recorded(connection: Connection, projection: Projection) -> Recorded | None:
-    """The record of a view; None where it was never made."""
+def recorded(connection: Connection, projection: Projection, *, lock: bool = False) -> Recorded | None:
+    """The record of a view; None where it was never made. With `lock` nobody else brings the view further before this transaction ends."""
     if not inspect(connection).has_table(positions.name):
         return None
     t = positions.c
-    row = connection.execute(select(t.version, t.position, t.tables).where(t.name == projection.name).with_for_update()).first()
+    statement = select(t.version, t.position, t.tables).where(t.name == projection.name)
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
     return None if row is None else Recorded(row.version, row.position, tuple(row.tables.split()))
 
 
 def prepare(connection: Connection, projection: Projection) -> int:
     """Have the tables of this version there, empty where another version or none wrote them; returns the position."""
-    known = recorded(connection, projection)
+    known = recorded(connection, projection, lock=True)
+    if known is None or known.version != projection.version:
+        locks.setup(connection)
+        known = recorded(connection, projection, lock=True)
     if known is not None and known.version == projection.version:
         return known.position
     create(connection, projection)
@@ -76,7 +82,8 @@ def prepare(connection: Connection, projection: Projection) -> int:
 
 def create(connection: Connection, projection: Projection) -> None:
     """Make the view's tables empty, in place of those on record, and put its position at the beginning."""
-    known = recorded(connection, projection)
+    locks.setup(connection)
+    known = recorded(connection, projection, lock=True)
     positions.create(connection, checkfirst=True)
     for name in {*(known.tables if known else ()), *(table.name for table in projection.tables)}:
         Table(name, MetaData()).drop(connection, checkfirst=True)
@@ -95,11 +102,14 @@ def advance(engine: Engine, projection: Projection, batch: int) -> int | None:
     """Read at most `batch` events further, in one transaction; how many were new to the view, None where it is up to date."""
     if up_to_date(engine, projection):
         return None
-    with writing(engine) as connection:
+
+    def work(connection: Connection) -> int:
         position = prepare(connection, projection)
         head = _head(connection)
         found = list(islice(sent(connection, position, projection.types), batch))
         return deliver(connection, projection, found, head if len(found) < batch else 0)
+
+    return transaction(engine, work)
 
 
 def deliver(connection: Connection, projection: Projection, events: Iterable[Event], head: int = 0) -> int:

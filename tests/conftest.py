@@ -8,5 +8,6 @@ from tests.servers.fixtures import (
     database_url,
     prefix,
 )
+from tests.stores import store
 
-__all__ = ["_kafka_server", "_postgres_server", "_stoppable_kafka", "_stoppable_postgres", "database_url", "prefix"]
+__all__ = ["_kafka_server", "_postgres_server", "_stoppable_kafka", "_stoppable_postgres", "database_url", "prefix", "store"]

@@ -25,6 +25,7 @@ from streams.http.problems import FAULT, Problem, busy
 
 T = TypeVar("T")
 TURN_SECONDS: Final = 0.02
+"""The shortest turn of deciding while more waits to be taken in; else it is half the time the last batch took."""
 RETRY_SECONDS: Final = 1.0
 FIRST_PORTION: Final = 25
 _tracer: Final = trace.get_tracer("caremonth.http")
@@ -122,7 +123,7 @@ class Writer:
                 await self._batch()
                 spent = monotonic() - start
             if self.behind_since is not None:
-                await self._decide(monotonic() + max(spent, TURN_SECONDS))
+                await self._decide(monotonic() + max(spent / 2, TURN_SECONDS))
             elif not self._jobs and self._stop_at is None:
                 self._wake.clear()
                 await self._wake.wait()

@@ -7,7 +7,7 @@ from uuid import uuid5
 import pytest
 
 from domain.decide import decide
-from domain.facts import Entry, History, Person, Registry, Site, Versions
+from domain.facts import Consent, Entry, History, Person, Registry, Site, Versions
 from domain.lines import reach
 from domain.settlement import NAMESPACE, event_id
 from ledger import open_ledger
@@ -32,6 +32,21 @@ def test_the_proposal_of_2027_counts_only_employed_staff(performer: str, employm
     entry = Entry(START, START + 900, "s\te", START + 600, "RPM", "dr", performer, "north", "timer", True, False, False)
     decision = decide(History(entries=[entry]), "2027-01", registry(employment), proposal)
     assert [row.reason for row in decision.programs[0].tally.excluded] == [reason or "before_consent"]
+
+
+def test_evidence_is_ordered_by_start_and_identity_also_where_two_begin_at_once() -> None:
+    """Given two entries of one start, when the longer is recorded later, then its rest counts, and evidence is in order of identity."""
+    consent = Consent(START - 86_400, True, "RPM", "dr", START - 86_400, "s\tc")
+    first = Entry(START, START + 1800, "s\te2", START + 600, "RPM", "dr", "rn", "north", "timer", True, False, False)
+    later = first._replace(time=START + 3600, identity="s\te1", end=START + 1500)
+    decision = decide(History(entries=[later, first], consents=[consent]), "2027-01", registry(None), load_rulebook(PACKAGED))
+    tally = decision.programs[0].tally
+    assert [(start, end, entry.identity) for start, end, entry, _ in tally.counted] == [
+        (START, START + 600, "s\te2"),
+        (START + 600, START + 1500, "s\te1"),
+    ]
+    assert [(row.end - row.start, row.reason) for row in tally.excluded] == [(600, "overlap")]
+    assert decision.lines[0].evidence == ("s\te1", "s\te2")
 
 
 def test_a_threshold_that_is_not_there_is_an_error() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,12 @@ async def web(folder: Path, tokens: Tokens | None = None, kind: type[Ledger] = L
         made = Web(service)
         async with made.client, service.running():
             yield made
+
+
+async def until(so: Callable[[], object]) -> None:
+    """Let the server work until it is so."""
+    while not so():  # noqa: ASYNC110 what is waited for has no event of its own
+        await asyncio.sleep(0)
 
 
 def url_of(folder: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from ledger import Claim, Ledger, open_ledger
 from ledger.arrivals import Arrival, Fate, Parked
-from tests.http.care import Json, entry, event, patient, raw, registry, tokens_of, url_of, web
+from tests.http.care import Json, entry, event, patient, raw, registry, tokens_of, until, url_of, web
 
 GOOD = entry("e-1", "P-1", "2026-03-02T10:00:00-06:00", "2026-03-02T10:20:00-06:00")
 
@@ -127,8 +127,7 @@ async def test_when_too_much_waits_callers_are_told_to_come_again(tmp_path: Path
         holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
         taken = [asyncio.create_task(server.send([{**GOOD, "id": f"q-{n}"}])) for n in range(2)]
-        while server.service.writer.queued_events < 2:
-            await asyncio.sleep(0)
+        await until(lambda: server.service.writer.queued_events >= 2)
         assert not (await server.get("/readyz")).json()["ready"]
         refused = await server.post(raw([{**GOOD, "id": "q-2"}]))
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
@@ -203,8 +202,7 @@ async def test_a_caller_who_leaves_does_not_take_the_event_along(tmp_path: Path)
         holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
         leaving = asyncio.create_task(server.post(raw(GOOD)))
-        while not server.service.writer.queued_events:
-            await asyncio.sleep(0)
+        await until(lambda: server.service.writer.queued_events)
         leaving.cancel()
         holder.execute("ROLLBACK")
         holder.close()
@@ -215,8 +213,7 @@ async def test_what_was_taken_is_finished_when_the_server_stops(tmp_path: Path) 
     events: list[Json] = [*registry(), *patient()]
     async with web(tmp_path) as server:
         sending = asyncio.create_task(server.send(events))
-        while not server.service.writer.queued_events:
-            await asyncio.sleep(0)
+        await until(lambda: server.service.writer.queued_events)
         await server.service.writer.stop()
         assert {one["status"] for one in await sending} == {"accepted"}
         late = await server.post(raw(GOOD))

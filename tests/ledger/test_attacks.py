@@ -41,9 +41,9 @@ def feed(ledger: Ledger, *events: Event) -> None:
 
 
 @pytest.fixture
-def ledger() -> Iterator[Ledger]:
+def ledger(store: str) -> Iterator[Ledger]:
     """Two sites, a physician, two patients who agreed to RPM."""
-    with open_ledger("sqlite://") as opened:
+    with open_ledger(store) as opened:
         feed(
             opened,
             event("s1", "site.registered", "north", "2019-01-01T00:00:00Z", name="North", zone="America/Chicago", pos="11"),

@@ -7,15 +7,15 @@ from random import Random
 from time import sleep
 
 from ledger import open_ledger
-from tests.ledger.crowd import adjusted, crowd, fed, fed_again, figures, start, url_of, write
+from tests.ledger.crowd import adjusted, crowd, fed, fed_again, figures, start, write
 
 KILLS = 20
 BATCH = 25
 
 
-def test_twenty_kills_leave_nothing_half_done(tmp_path: Path) -> None:
+def test_twenty_kills_leave_nothing_half_done(store: str, tmp_path: Path) -> None:
     events = crowd(range(28), closes=True)
-    file, url, dice = write(events, tmp_path / "events.jsonl"), url_of(tmp_path / "killed.db"), Random(20)
+    file, url, dice = write(events, tmp_path / "events.jsonl"), store, Random(20)
     batches = 0
     for kill in range(KILLS):
         batches = _killed(url, file, dice, batches)

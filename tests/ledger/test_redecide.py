@@ -6,6 +6,7 @@ and the fact changes exactly the patient-months named beside it, so that no row 
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import pytest
@@ -220,11 +221,14 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def incremental() -> Iterator[Ledger]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def incremental(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     """A ledger that takes events in as they come."""
-    with open_ledger("sqlite://") as ledger:
-        yield ledger
+    with ExitStack() as stack:
+        url = "sqlite://"
+        if request.param == "postgres":
+            url = stack.enter_context(request.getfixturevalue("postgres_server").database())
+        yield stack.enter_context(open_ledger(url))
 
 
 @pytest.fixture(scope="module")

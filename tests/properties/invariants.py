@@ -127,13 +127,18 @@ def cents(text: str | None) -> int:
 
 
 def closes_add_up(ask: Ask, history: Sequence[Event], batch: int) -> list[str]:
-    """6: a closed line stays as it was closed, and with its adjustments it is what is decided where nothing was closed."""
+    """6: a closed line stays as it was closed, and with its adjustments it is what is decided where nothing was closed.
+
+    Where the amount decided is unknown, what was closed and proposed while it was known still stands.
+    """
     told, unclosed = ask(history, batch), ask([event for event in history if event["type"] != CLOSE])
     have, want = payable_totals(told), payable_totals(unclosed)
+    unknown = {key_of(line) for line in unclosed.lines if line["amount"] is None}
+    compared = {key: slice(1) if key in unknown else slice(2) for key in have.keys() | want.keys()}
     return [*told.rewritten, *_as_announced(told)] + [
         f"{key}: {have.get(key, (0, 0))} units and cents closed and adjusted, {want.get(key, (0, 0))} decided"
-        for key in sorted(have.keys() | want.keys())
-        if have.get(key) != want.get(key)
+        for key, some in sorted(compared.items())
+        if have.get(key, (0, 0))[some] != want.get(key, (0, 0))[some]
     ]
 
 

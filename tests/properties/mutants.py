@@ -89,11 +89,12 @@ MUTANTS = (
            "    insert_new(connection, schema.references,", "    insert_new(connection, schema.references, [] and",
            "a_late_registration_reaches_all_who_name_it"),
     Mutant("a closed line is rewritten", "domain.settlement",
-           "        if before.status == CLOSED:\n            return before\n        if now", "        if now", "a_close_is_final"),
+           "        if before.status == CLOSED:\n            return CLOSED, before.row\n        if now", "        if now",
+           "a_close_is_final"),
     Mutant("a close takes what follows it in the batch along", "ledger.ledger",
            "        if isinstance(one, Arrival) and one.event.type == CLOSE:\n            if run:",
            '        if isinstance(one, Arrival) and one.event.type == "":\n            if run:', "a_close_is_final"),
-    Mutant("an adjustment is proposed again", "domain.settlement", "before.closed_units - before.adjusted_units,", "before.closed_units,",
+    Mutant("an adjustment is proposed again", "domain.settlement", "before.closed_units - before.adjusted_units", "before.closed_units",
            "adjustments_add_up"),
     Mutant("a withdrawal is not sent", "domain.settlement",
            "return LINE_WITHDRAWN if self.before.status == READY else None", "return None", "the_outbox_replays"),
@@ -103,8 +104,8 @@ MUTANTS = (
            "seconds[key] = seconds.get(key, 0) + piece.end - piece.start\n    return [{\"event\": i.",
            "seconds[key] = piece.end - piece.start\n    return [{\"event\": i.", "every_second_is_told"),
     Mutant("what arrives last is decided alone", "domain.records",
-           'found.entries = [Entry._make(row) for row in month.get("entries", ())]',
-           'found.entries = [Entry._make(row) for row in month.get("entries", ())[-3:]]', "the_order_does_not_matter"),
+           'found.entries = _made(Entry, month.get("entries", ()))',
+           'found.entries = _made(Entry, month.get("entries", ())[-3:])', "the_order_does_not_matter"),
 )  # fmt: skip
 
 

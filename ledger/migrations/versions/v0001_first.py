@@ -28,9 +28,3 @@ def upgrade() -> None:
     """Create all tables."""
     metadata.create_all(op.get_bind(), tables=[metadata.tables[name] for name in UNCHANGED])
     CHANGED.create_all(op.get_bind())
-
-
-def downgrade() -> None:
-    """Drop all tables."""
-    metadata.drop_all(op.get_bind(), tables=[metadata.tables[name] for name in UNCHANGED])
-    CHANGED.drop_all(op.get_bind())

@@ -12,8 +12,11 @@ down_revision = "0001"
 
 NEW = ("counters", "tenants", "performers", "positions")
 NUMBERED = {
-    "events": schema.events.c.seq, "outbox": schema.outbox.c.sequence, "letters": schema.dead_letters.c.seq, "closures": schema.closures.c.seq,
-}  # fmt: skip
+    "events": schema.events.c.seq,
+    "outbox": schema.outbox.c.sequence,
+    "letters": schema.dead_letters.c.seq,
+    "closures": schema.closures.c.seq,
+}
 OLD_DUE = CHANGED.tables["due"]
 
 
@@ -26,20 +29,9 @@ def upgrade() -> None:
             insert(schema.counters).from_select(["name", "value"], select(literal(name), func.coalesce(func.max(column), 0)))
         )
     connection.execute(insert(schema.counters).values(name="burials", value=0))
-    waiting = connection.execute(select(OLD_DUE)).mappings().all()
+    t = OLD_DUE.c
+    waiting = connection.execute(select(t.patient_key, t.month, t.cause, literal(0).label("batch"))).mappings().all()
     OLD_DUE.drop(connection)
     schema.due.create(connection)
     if waiting:
-        connection.execute(insert(schema.due), [{**row, "batch": 0} for row in waiting])
-
-
-def downgrade() -> None:
-    """Back to a ledger of one writer; how far streams were read is lost."""
-    connection = op.get_bind()
-    t = schema.due.c
-    waiting = connection.execute(select(t.patient_key, t.month, t.cause, func.max(t.time)).group_by(t.patient_key, t.month, t.cause)).all()
-    schema.due.drop(connection)
-    OLD_DUE.create(connection)
-    if waiting:
-        connection.execute(insert(OLD_DUE), [dict(zip(OLD_DUE.c.keys(), row, strict=True)) for row in waiting])
-    metadata.drop_all(connection, tables=[metadata.tables[name] for name in NEW])
+        connection.execute(insert(schema.due), [dict(row) for row in waiting])
