@@ -31,7 +31,8 @@ User = Annotated[
     ),
 ]
 MetricsPort = Annotated[
-    int | None, typer.Option("--metrics-port", envvar="CAREMONTH_METRICS_PORT", metavar="PORT", help="Answer Prometheus and health checks here.")
+    int | None,
+    typer.Option("--metrics-port", envvar="CAREMONTH_METRICS_PORT", metavar="PORT", help="Answer Prometheus and health checks here."),
 ]
 MetricsHost = Annotated[
     str, typer.Option("--metrics-host", envvar="CAREMONTH_METRICS_HOST", metavar="ADDRESS", help="The address of that port.")

@@ -24,7 +24,7 @@ class Metrics:
     def __init__(self, stall_after: float = 60.0) -> None:
         self.stall_after = stall_after
         self.moved_at: float | None = None
-        self.caught_up_at = monotonic()
+        self.caught_up_at: float | None = None
         self.registry = registry = CollectorRegistry()
         self.events = Counter("caremonth_events", "Events taken, by outcome", ["outcome"], registry=registry)
         self.batch_size = Histogram("caremonth_batch_records", "Records a batch", registry=registry, buckets=SIZES)
@@ -37,7 +37,7 @@ class Metrics:
         self.relayed = Counter("caremonth_relayed", "Messages the broker acknowledged", ["topic"], registry=registry)
         self.sent = Gauge("caremonth_outbox_sent", "Number of the last one marked as sent", ["source"], registry=registry)
         age = Gauge("caremonth_outbox_age_seconds", "The longest that anything may have waited to be sent", registry=registry)
-        age.set_function(lambda: monotonic() - self.caught_up_at)
+        age.set_function(lambda: 0.0 if self.caught_up_at is None else monotonic() - self.caught_up_at)
         still = Gauge("caremonth_still_seconds", "Seconds since it last got on; -1 before it first did", registry=registry)
         still.set_function(lambda: -1.0 if self.moved_at is None else monotonic() - self.moved_at)
 
@@ -46,7 +46,7 @@ class Metrics:
         self.moved_at = monotonic()
 
     def caught_up(self) -> None:
-        """Everything was sent that there was."""
+        """Everything was sent that there was, or sending begins."""
         self.caught_up_at = monotonic()
 
     @property

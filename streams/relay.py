@@ -72,6 +72,7 @@ class Relay:
         """Relay until stopped."""
         producer = AIOKafkaProducer(**self.broker.options(), acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=262_144)
         await producer.start()
+        self.metrics.caught_up()
         try:
             while not self.stopping.is_set():
                 found = await self.relay_some(producer)

@@ -58,6 +58,9 @@ def test_figures_are_beside_it(metrics: Metrics, at: str) -> None:
 
 
 def test_how_long_something_may_have_waited_grows_until_everything_was_sent(metrics: Metrics) -> None:
+    assert metrics.registry.get_sample_value("caremonth_outbox_age_seconds") == 0  # a worker's, which sends nothing
+    metrics.caught_up()
+    assert metrics.caught_up_at is not None
     metrics.caught_up_at -= 100
     assert (metrics.registry.get_sample_value("caremonth_outbox_age_seconds") or 0) >= 100
     metrics.caught_up()
