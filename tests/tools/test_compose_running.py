@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.servers import Kafka, running_postgres
+from tests.servers import Kafka, KafkaSettings, Postgres, running_kafka, running_postgres
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.processes import Process
 from tests.tools.compose import example, services
@@ -134,11 +134,35 @@ class Stack:
         )
 
 
-@pytest.fixture
-def stack(tmp_path: Path, kafka_server: Kafka, prefix: str) -> Iterator[Stack]:
+OURS = {"node.id", "process.roles", "listeners", "advertised.listeners", "listener.security.protocol.map", "log.dirs", "heap.opts"}
+"""Of the broker's settings, those that say where it listens and keeps its data: here the tests' own."""
+
+
+def broker_settings() -> dict[str, str]:
+    """The lines of server.properties that the broker's image makes of its variables."""
+    given = services(example())["kafka"]["environment"].items()
+    found = {key.removeprefix("KAFKA_").lower().replace("_", "."): value for key, value in given if key.startswith("KAFKA_")}
+    return {key: value for key, value in found.items() if key not in OURS and not key.startswith("controller.")}
+
+
+def postgres_settings() -> dict[str, str]:
+    """What Postgres is started with."""
     settings = [one.partition("=") for one in services(example())["postgres"]["command"] if "=" in one]
-    with running_postgres({key: value for key, _, value in settings}) as server, server.database() as url:
-        yield Stack(tmp_path, kafka_server, url, prefix)
+    return {key: value for key, _, value in settings}
+
+
+@pytest.fixture(scope="module", name="servers")
+def _servers() -> Iterator[tuple[Kafka, Postgres]]:
+    """Broker and Postgres with the settings of the file."""
+    with running_kafka(KafkaSettings(overrides=broker_settings())) as kafka, running_postgres(postgres_settings()) as postgres:
+        yield kafka, postgres
+
+
+@pytest.fixture
+def stack(tmp_path: Path, servers: tuple[Kafka, Postgres], prefix: str) -> Iterator[Stack]:
+    kafka, postgres = servers
+    with postgres.database() as url:
+        yield Stack(tmp_path, kafka, url, prefix)
 
 
 def test_the_sample_goes_through_and_everything_is_accounted_for(stack: Stack) -> None:
