@@ -17,7 +17,7 @@ from ledger.errors import LedgerError
 from ledger.sqlite import WRITES, sqlite_engine
 
 HEAD: Final = "0002"
-CHUNK: Final = 400
+CHUNK: Final = 2_000
 LARGE_CHUNK: Final = 10_000
 FORMS: Final = "sqlite:///caremonth.db or postgresql+psycopg://USER@HOST/DATABASE"
 T = TypeVar("T")

@@ -38,6 +38,7 @@ class OneOf(ColumnElement[bool]):
 
     inherit_cache = True
     type = Boolean()
+    _is_implicitly_boolean = True  # else SQLAlchemy writes `= 1` behind it, and SQLite looks at every row
     _traverse_internals = [("listed", InternalTraversal.dp_clauseelement), ("array", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
 
     def __init__(self, column: ColumnElement[str]) -> None:
