@@ -9,6 +9,7 @@ import pytest
 
 from streams.metrics import Metrics
 from streams.monitor import monitored
+from streams.records import Place
 
 
 @pytest.fixture
@@ -65,6 +66,18 @@ def test_how_long_something_may_have_waited_grows_until_everything_was_sent(metr
     assert (metrics.registry.get_sample_value("caremonth_outbox_age_seconds") or 0) >= 100
     metrics.caught_up()
     assert (metrics.registry.get_sample_value("caremonth_outbox_age_seconds") or 0) < 100
+
+
+def test_lag_is_told_of_the_partitions_that_are_this_workers_now(metrics: Metrics) -> None:
+    here, there = Place("care.time-log", 0), Place("care.time-log", 1)
+    metrics.lags({here: 5, there: 9}, {here: 12, there: 9})
+    assert (lag(metrics, here), lag(metrics, there)) == (7, 0)
+    metrics.lags({here: 12, there: 9}, {here: 12})
+    assert (lag(metrics, here), lag(metrics, there)) == (0, None)
+
+
+def lag(metrics: Metrics, place: Place) -> float | None:
+    return metrics.registry.get_sample_value("caremonth_lag_records", {"topic": place.topic, "partition": str(place.partition)})
 
 
 def test_there_is_nothing_else(at: str) -> None:

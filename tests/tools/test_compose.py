@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from ledger.postgres import postgres_engine
 from tests.tools.compose import example, is_ours, known_variables, parse, pipeline, services, stays, variables
+from tools.docs import code_of, command_help, command_problems, commands_of
 from tools.tree import ROOT, project_files, with_suffix
 
 SERVICES = services(example())
@@ -116,6 +117,19 @@ def test_postgres_has_connections_for_all_of_them_and_for_commands() -> None:
     processes = [name for name, service in OURS.items() if service["environment"].get("PGPASSWORD") and name != "topics"]
     allowed = int(next(one for one in SERVICES["postgres"]["command"] if one.startswith("max_connections=")).partition("=")[2])
     assert each * len(processes) <= allowed
+
+
+@pytest.mark.parametrize("page", ["operations.md", "scaling.md"])
+def test_the_pages_name_commands_that_are_there(page: str) -> None:
+    assert commands_of(ROOT / "docs" / page)
+    assert not list(command_problems(ROOT / "docs" / page, command_help))
+
+
+def test_the_pages_name_services_that_are_there() -> None:
+    code = [code for page in ("README.md", "docs/operations.md") for code in code_of(ROOT / page)]
+    named = {name for one in code for name in re.findall(r"docker compose (?:run --rm|exec|restart)(?: -T)? ([\w-]+)", one)}
+    assert {"sample", "caremonth", "web", "postgres"} == named
+    assert named <= SERVICES.keys()
 
 
 def test_the_image_runs_as_the_services_do() -> None:

@@ -178,6 +178,7 @@ def test_the_sample_goes_through_and_everything_is_accounted_for(stack: Stack) -
         found = stack.run("caremonth", "reconcile").stderr
         assert found.startswith(f"{sent:,} records and ")
         assert found.endswith("everything is accounted for\n")
+        wait_until(lambda: _lag(stack) == 0, lambda: str(_lag(stack)))
         assert _shared(stack) == {"worker-1", "worker-2"}
         stack.await_health(*RUNNING)
 
@@ -202,6 +203,14 @@ def test_a_worker_to_which_no_partition_falls_is_well(stack: Stack) -> None:
         for name in ("worker-1", "worker-2"):
             stack.start(name, running)
         stack.await_health("worker-1", "worker-2")
+
+
+def _lag(stack: Stack) -> float:
+    """Records that the workers have not taken, of the partitions they have read from."""
+    figures = [stack.figures(name) for name in ("worker-1", "worker-2")]
+    told = [[value for key, value in one.items() if key.startswith("caremonth_lag_records{")] for one in figures]
+    assert all(told)
+    return sum(map(sum, told))
 
 
 def _shared(stack: Stack) -> set[str]:
