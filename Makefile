@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 TESTS ?= tests
+# What the image needs, in the versions of requirements.lock.
+SUBSET := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --constraint requirements.lock
 
 .PHONY: help setup demo test check format bench properties coverage lock
 .DEFAULT_GOAL := help
@@ -54,7 +57,9 @@ coverage: $(STAMP) ## fails unless every branch of domain is tested
 	@$(BIN)/coverage run -m pytest -q $(TESTS)
 	@$(BIN)/coverage report --include='domain/*' --fail-under=100
 
-lock: $(STAMP) ## requirements.lock anew, from pyproject.toml
+lock: $(STAMP) ## the locks anew, from pyproject.toml: all, what the image runs, what builds it
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --upgrade \
 	  --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
-	@! grep -n '://' requirements.lock
+	@$(BIN)/uv pip compile $(SUBSET) --output-file requirements-runtime.lock pyproject.toml
+	@$(BIN)/uv pip compile $(SUBSET) --group build --output-file requirements-build.lock
+	@! grep -n '://' requirements*.lock

@@ -31,7 +31,8 @@ User = Annotated[
     ),
 ]
 MetricsPort = Annotated[
-    int | None, typer.Option("--metrics-port", envvar="CAREMONTH_METRICS_PORT", metavar="PORT", help="Answer Prometheus here.")
+    int | None,
+    typer.Option("--metrics-port", envvar="CAREMONTH_METRICS_PORT", metavar="PORT", help="Answer Prometheus and health checks here."),
 ]
 MetricsHost = Annotated[
     str, typer.Option("--metrics-host", envvar="CAREMONTH_METRICS_HOST", metavar="ADDRESS", help="The address of that port.")
@@ -77,7 +78,7 @@ async def _work(settings: Settings, worker_settings: Any, prefix: str, metrics_a
 
     configure()
     layout = await _checked(worker_settings.broker, prefix)
-    metrics = Metrics()
+    metrics = Metrics(worker_settings.stall_after)
     with opened(settings, create=True) as ledger:
         serve_metrics(metrics, *metrics_at)
         await run_worker(worker_settings, ledger, layout.inputs(), metrics)

@@ -50,6 +50,16 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
             return False
         return True
 
+    async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Where partitions that are ours end, by the broker's last word; asked in the thread that assigns them."""
+        found: dict[Place, int] = await self.call_thread(self._ends, list(places))
+        return found
+
+    async def _ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        consumer = self._ensure_consumer()
+        known = {place: consumer.highwater(TopicPartition(*place)) for place in places if TopicPartition(*place) in consumer.assignment()}
+        return {place: end for place, end in known.items() if end is not None}
+
 
 class Consumer(aiokafka.Consumer):
     """Hands over whole fetches instead of one message at a time through Faust's channels.
@@ -83,6 +93,9 @@ class App(faust.App):
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def _create_directories(self) -> None:
+        """None: there are no tables to keep, and the file system may be read-only."""
 
 
 def build(settings: WorkerSettings, topics: Iterable[str], work: Callable[[Queue[Fetched]], Awaitable[None]]) -> App:
@@ -148,3 +161,10 @@ async def commit(app: faust.App, offsets: Mapping[Place, int]) -> None:
     mine = {TP(*place): offset for place, offset in offsets.items() if TP(*place) in consumer.assignment()}
     if mine:
         await consumer._commit(mine)
+
+
+async def ends(app: faust.App, places: Iterable[Place]) -> dict[Place, int]:
+    """Where partitions end, as far as they are ours and the broker has said."""
+    consumer: Any = app.consumer
+    thread = cast(ConsumerThread, consumer._thread)  # Faust's own call raises in the midst of a rebalance
+    return await thread.ends(places)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from time import perf_counter, time
+from time import monotonic, perf_counter, time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ledger import Summary
-from streams.records import Record
+from streams.records import Place, Record
 
 SIZES = (1, 10, 100, 500, 1_000, 2_000, 4_000, 8_000)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """A worker's or relay's measurements, in a registry of its own."""
+    """A worker's or relay's measurements, in a registry of its own.
 
-    def __init__(self) -> None:
+    One that has not got on for `stall_after` seconds is not well. It gets on by working, and by looking for work in vain.
+    """
+
+    def __init__(self, stall_after: float = 60.0) -> None:
+        self.stall_after = stall_after
+        self.moved_at: float | None = None
+        self.caught_up_at: float | None = None
         self.registry = registry = CollectorRegistry()
         self.events = Counter("caremonth_events", "Events taken, by outcome", ["outcome"], registry=registry)
         self.batch_size = Histogram("caremonth_batch_records", "Records a batch", registry=registry, buckets=SIZES)
@@ -29,8 +35,24 @@ class Metrics:
         self.lag_records = Gauge("caremonth_lag_records", "Records not taken yet", ["topic", "partition"], registry=registry)
         self.lag_seconds = Gauge("caremonth_lag_seconds", "Age of the newest record taken", ["topic", "partition"], registry=registry)
         self.relayed = Counter("caremonth_relayed", "Messages the broker acknowledged", ["topic"], registry=registry)
-        self.outbox_age = Gauge("caremonth_outbox_age_seconds", "How long the oldest decision has waited to be sent", registry=registry)
-        self.outbox_waiting = Gauge("caremonth_outbox_waiting", "Decisions not sent yet", registry=registry)
+        self.sent = Gauge("caremonth_outbox_sent", "Number of the last one marked as sent", ["source"], registry=registry)
+        age = Gauge("caremonth_outbox_age_seconds", "The longest that anything may have waited to be sent", registry=registry)
+        age.set_function(lambda: 0.0 if self.caught_up_at is None else monotonic() - self.caught_up_at)
+        still = Gauge("caremonth_still_seconds", "Seconds since it last got on; -1 before it first did", registry=registry)
+        still.set_function(lambda: -1.0 if self.moved_at is None else monotonic() - self.moved_at)
+
+    def moved(self) -> None:
+        """It got on."""
+        self.moved_at = monotonic()
+
+    def caught_up(self) -> None:
+        """Everything was sent that there was, or sending begins."""
+        self.caught_up_at = monotonic()
+
+    @property
+    def well(self) -> bool:
+        """Whether it has begun and gets on."""
+        return self.moved_at is not None and monotonic() - self.moved_at <= self.stall_after
 
     @contextmanager
     def batch(self, records: int) -> Iterator[None]:
@@ -47,3 +69,9 @@ class Metrics:
         newest = {record.place: record.timestamp for record in records}
         for place, timestamp in newest.items():
             self.lag_seconds.labels(place.topic, place.partition).set(max(0.0, time() - timestamp / 1000))
+
+    def lags(self, positions: Mapping[Place, int], ends: Mapping[Place, int]) -> None:
+        """How far the broker is ahead of the ledger; partitions that are another's now are no longer told."""
+        self.lag_records.clear()
+        for place, end in ends.items():
+            self.lag_records.labels(*place).set(max(0, end - positions[place]))

@@ -72,9 +72,13 @@ class Relay:
         """Relay until stopped."""
         producer = AIOKafkaProducer(**self.broker.options(), acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=262_144)
         await producer.start()
+        self.metrics.caught_up()
         try:
             while not self.stopping.is_set():
-                if not await self.relay_some(producer):
+                found = await self.relay_some(producer)
+                self.metrics.moved()
+                if not found:
+                    self.metrics.caught_up()
                     await self._off_loop(self.news.wait, PAUSE)
         finally:
             await producer.stop()
@@ -107,6 +111,7 @@ class Relay:
         try:
             await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.sent[place], number)}, WRITER))
             self.sent[place] = number
+            self.metrics.sent.labels(place.topic).set(number)
         except FencedError:
             self.metrics.fenced.inc()
             self.log.warning("fenced", source=place.topic)

@@ -7,10 +7,10 @@ import signal
 from collections.abc import Awaitable, Iterable
 
 import structlog
-from prometheus_client import start_http_server
 
 from ledger import Ledger
 from streams.metrics import Metrics
+from streams.monitor import monitored
 from streams.relay import Relay
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
@@ -26,9 +26,9 @@ def stop_event() -> asyncio.Event:
 
 
 def serve_metrics(metrics: Metrics, address: str, port: int | None) -> None:
-    """Answer Prometheus on a port of its own, if one is given."""
+    """Answer Prometheus, and whoever asks how it is, on a port of its own, if one is given."""
     if port is not None:
-        start_http_server(port, addr=address, registry=metrics.registry)
+        monitored(metrics, address, port)
 
 
 async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[str], metrics: Metrics) -> None:

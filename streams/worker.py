@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import structlog
 
 from ledger import FencedError, Ledger
-from streams.faust_app import App, Fetched, build, commit, records_of
+from streams.faust_app import App, Fetched, build, commit, ends, records_of
 from streams.intake import Intake
 from streams.metrics import Metrics
 from streams.records import Place, Record
@@ -63,6 +63,7 @@ class Worker:
         if monotonic() - self.committed_at >= self.settings.commit_every:
             await self._commit()
         self.watchdog.idle()
+        self.metrics.moved()
 
     async def _collect(self, fetched: Queue[Fetched]) -> list[Record]:
         """What waits, about a batch at most; an empty list after a while without anything."""
@@ -112,12 +113,15 @@ class Worker:
         with self.metrics.decide_seconds.time():
             while self.ledger.settle_some():
                 self.watchdog.busy()
+                self.metrics.moved()
 
     async def _commit(self) -> None:
         self.committed_at = monotonic()
         mine = self._mine()
         self.intake.forget(self.intake.positions.keys() - mine)
-        await commit(self.app, self.intake.positions)
+        positions = dict(self.intake.positions)
+        await commit(self.app, positions)
+        self.metrics.lags(positions, await ends(self.app, positions))
 
     async def _off_loop(self, call: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)
