@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from tests.bench import cli, decide, ingest, peer, verify
+from tests.bench import cli, decide, ingest, kafka, peer, verify
 from tests.bench.figures import Figure
 from tests.bench.workbench import Workbench
 
@@ -15,6 +15,7 @@ PARTS: Final[dict[str, Callable[[Workbench], Iterator[Figure]]]] = {
     "decide": decide.figures,
     "cli": cli.figures,
     "peer": peer.figures,
+    "kafka": kafka.figures,
 }
 
 
