@@ -121,6 +121,12 @@ class Installation:
         """Send the events of a file."""
         self._run("send", str(stream), *self._at())
 
+    def send_lines(self, lines: list[bytes]) -> None:
+        """Send a few events."""
+        path = self.folder / "some.jsonl"
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        self.send(path)
+
     def create_ledger(self) -> None:
         """Have the schema in place, so that the clock does not see it made."""
         open_ledger(self.database).engine.dispose()
@@ -147,6 +153,15 @@ class Installation:
         if found is None:
             raise RuntimeError("a query for one row gave none")
         return State(found[0], bool(found[1]), found[2], found[3])
+
+    def offsets_of(self, writer: str) -> dict[tuple[str, int], int]:
+        """The positions that this worker was the last to move."""
+        rows = self._asking.execute("SELECT topic, partition, next_offset FROM positions WHERE writer = %s AND next_offset > 0", (writer,))
+        return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def partitions_of(self, writer: str) -> set[tuple[str, int]]:
+        """The partitions that this worker was the last to get on with."""
+        return set(self.offsets_of(writer))
 
     def _at(self) -> tuple[str, ...]:
         return ("--brokers", self.servers.kafka.bootstrap, "--prefix", self.layout.prefix)

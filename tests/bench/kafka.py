@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.bench import pipeline
+from tests.bench import pipeline, stream_peers
 from tests.bench.figures import Figure, Target, at_least, at_most, figure
 from tests.bench.installation import installation, running_servers
 from tests.bench.pipeline import Run
@@ -23,6 +23,7 @@ def figures(bench: Workbench) -> Iterator[Figure]:
         yield from _rates("kafka", ours, at_least(10_000), stretch=20_000, events=events)
         yield from _costs(ours)
         yield figure("kafka_differences", "differences", [len(one.differences())], at_most(0), events=events)
+        yield from stream_peers.figures(one, stream, _rate(ours))
         with installation(servers, bench.folder, one.layout.prefix) as other:
             two = pipeline.run(other, events, workers=2)
             yield from _rates("kafka_two_workers", two, events=events)

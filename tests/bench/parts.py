@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from tests.bench import cli, decide, ingest, kafka, peer, verify
+from tests.bench import cli, decide, ingest, kafka, latency, peer, restart, verify
 from tests.bench.figures import Figure
 from tests.bench.workbench import Workbench
 
@@ -16,6 +16,8 @@ PARTS: Final[dict[str, Callable[[Workbench], Iterator[Figure]]]] = {
     "cli": cli.figures,
     "peer": peer.figures,
     "kafka": kafka.figures,
+    "latency": latency.figures,
+    "restart": restart.figures,
 }
 
 

@@ -34,6 +34,13 @@ class Workbench:
             self._sent = write(path, self.sizes.topic_patients, self.sizes.months, self.sizes.sites)
         return path, self._sent
 
+    def steady_stream(self) -> list[bytes]:
+        """The sample stream of one month, for the steady load."""
+        path = self.folder / "steady.jsonl"
+        if not path.exists():
+            write(path, self.sizes.steady_patients, 1, self.sizes.sites)
+        return path.read_bytes().splitlines()
+
     def ledger(self) -> Path:
         """A ledger that has taken the stream in."""
         path = self.folder / "ledger.db"
