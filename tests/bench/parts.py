@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from tests.bench import cli, decide, http, ingest, peer, postgres, verify
+from tests.bench import cli, decide, http, ingest, kafka, latency, peer, postgres, restart, verify
 from tests.bench.figures import Figure
 from tests.bench.workbench import Workbench
 
@@ -17,6 +17,9 @@ PARTS: Final[dict[str, Callable[[Workbench], Iterator[Figure]]]] = {
     "peer": peer.figures,
     "http": http.figures,
     "postgres": postgres.figures,
+    "kafka": kafka.figures,
+    "latency": latency.figures,
+    "restart": restart.figures,
 }
 
 

@@ -12,6 +12,9 @@ class Sizes(NamedTuple):
     """
 
     patients: int
+    topic_patients: int
+    steady_patients: int
+    restarts: int
     months: int
     sites: int
     runs: int
@@ -21,6 +24,30 @@ class Sizes(NamedTuple):
     peer_entries: int
 
 
-DEFAULT: Final = Sizes(patients=830, months=6, sites=6, runs=5, decisions=200, entries=(20, 200, 2_000), processes=9, peer_entries=10_000)
-FULL: Final = DEFAULT._replace(patients=8_300, decisions=1_000)
-TINY: Final = Sizes(patients=6, months=1, sites=2, runs=1, decisions=3, entries=(20, 40, 80), processes=0, peer_entries=20)
+DEFAULT: Final = Sizes(
+    patients=830,
+    topic_patients=1_600,
+    steady_patients=700,
+    restarts=3,
+    months=6,
+    sites=6,
+    runs=5,
+    decisions=200,
+    entries=(20, 200, 2_000),
+    processes=9,
+    peer_entries=10_000,
+)
+FULL: Final = DEFAULT._replace(patients=8_300, topic_patients=16_000, decisions=1_000)
+TINY: Final = Sizes(
+    patients=6,
+    topic_patients=6,
+    steady_patients=6,
+    restarts=1,
+    months=1,
+    sites=2,
+    runs=1,
+    decisions=3,
+    entries=(20, 40, 80),
+    processes=0,
+    peer_entries=20,
+)

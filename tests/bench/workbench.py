@@ -18,7 +18,7 @@ class Workbench:
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         self.folder = folder
         self.sizes = sizes
-        self._events = 0
+        self._events = self._sent = 0
 
     def stream(self) -> tuple[Path, int]:
         """The sample stream, as `caremonth sample` prints it, and its number of lines."""
@@ -26,6 +26,20 @@ class Workbench:
         if not self._events:
             self._events = write(path, self.sizes.patients, self.sizes.months, self.sizes.sites)
         return path, self._events
+
+    def topic_stream(self) -> tuple[Path, int]:
+        """The sample stream for topics, and its number of lines."""
+        path = self.folder / "topics.jsonl"
+        if not self._sent:
+            self._sent = write(path, self.sizes.topic_patients, self.sizes.months, self.sizes.sites)
+        return path, self._sent
+
+    def steady_stream(self) -> list[bytes]:
+        """The sample stream of one month, for the steady load."""
+        path = self.folder / "steady.jsonl"
+        if not path.exists():
+            write(path, self.sizes.steady_patients, 1, self.sizes.sites)
+        return path.read_bytes().splitlines()
 
     def ledger(self) -> Path:
         """A ledger that has taken the stream in."""

@@ -60,6 +60,11 @@ class Process:
         return f"it ended with status {self._server.returncode}; the end of its log: {self.last_words()}"
 
     @property
+    def pid(self) -> int | None:
+        """The process's id while it runs."""
+        return None if self._server is None else self._server.pid
+
+    @property
     def log(self) -> Path:
         """What the process writes on its way."""
         return self.folder / "server.log"
