@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from jiter import from_json
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
@@ -160,12 +160,12 @@ def dead_identities(connection: Connection, events: Sequence[Event]) -> dict[tup
     for event in events:
         wanted.setdefault(event.tenant, []).append(event.identity)
     dead: dict[tuple[str, str], int] = {}
-    statement = select(t.identity, func.max(t.time)).where(t.tenant == bindparam("tenant"), one_of(t.identity)).group_by(t.identity)
+    statement = select(t.identity, t.time).where(t.tenant == bindparam("tenant"), one_of(t.identity))
     for tenant, identities in wanted.items():
         if connection.execute(select(t.identity).where(t.tenant == tenant).limit(1)).first() is None:
             continue
         for identity, time in found(connection, statement, identities, tenant=tenant):
-            dead[tenant, identity] = time
+            dead[tenant, identity] = max(time, dead.get((tenant, identity), time))
     return dead
 
 

@@ -83,6 +83,8 @@ def unpacked(value: bytes | None, headers: Sequence[Header]) -> Unpacked:
     """
     if value is None:
         return Unpacked(b"", Invalid("tombstone", _TOMBSTONE))
+    if tuple(headers) == _STRUCTURED_HEADERS:
+        return Unpacked(value)
     content_type = _content_type(headers)
     if content_type.startswith(_CLOUDEVENTS):
         return Unpacked(value, None if content_type == STRUCTURED else Invalid("invalid_envelope", _FORMAT))

@@ -23,6 +23,8 @@ from faust.types import TP
 from streams.records import Place, Record
 from streams.settings import Broker, WorkerSettings
 
+FETCH: Final = 262_144
+"""Bytes of a partition fetched at once; a record that is larger comes alone."""
 RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 Fetched = Mapping[Any, Sequence[ConsumerRecord]]
 
@@ -124,7 +126,9 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "broker_max_poll_interval": settings.stall_after * 2,
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": settings.instance,
-        "stream_buffer_maxsize": settings.buffer,
+        # What is fetched beyond a batch stays with the client, some of each partition: memory is bounded by that.
+        "broker_max_poll_records": settings.batch,
+        "consumer_max_fetch_size": FETCH,
         "stream_wait_empty": False,
         "stream_recovery_delay": 0,
         "store": "memory://",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Iterable
 
 import structlog
 
 from ledger import Ledger
+from ledger.calm import calm
 from streams.metrics import Metrics
 from streams.monitor import monitored
 from streams.relay import Relay
@@ -35,6 +37,12 @@ async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[
     """Work until told to stop; raises what a batch could not be taken for."""
     stop, watchdog = stop_event(), Watchdog(settings.stall_after)
     worker = Worker(settings, ledger, topics, metrics, watchdog)
+    gc.freeze()
+    with calm():
+        await _until_stopped(worker, watchdog, stop, settings)
+
+
+async def _until_stopped(worker: Worker, watchdog: Watchdog, stop: asyncio.Event, settings: WorkerSettings) -> None:
     log = structlog.get_logger("worker")
     await worker.app.start()
     watchdog.start()

@@ -47,8 +47,8 @@ class Broker:
 class WorkerSettings:
     """How a worker reads, in records and seconds.
 
-    `instance` is the static name under which a restarted worker gets its partitions back at once. A batch holds at most
-    `batch` records; while records wait, deciding is put off by up to `settle_within` seconds, so that a backlog is decided a few
+    `instance` is the static name under which a restarted worker gets its partitions back at once. A batch holds about
+    `batch` records; while more wait, deciding is put off by up to `settle_within` seconds, so that a backlog is decided a few
     times and not with every batch. A worker that makes no progress for `stall_after` seconds with records waiting ends itself.
     """
 
@@ -56,8 +56,7 @@ class WorkerSettings:
     group: str = DEFAULT_GROUP
     instance: str | None = None
     batch: int = 4_000
-    settle_within: float = 1.0
+    settle_within: float = 10.0
     session_timeout: float = 10.0
     stall_after: float = 60.0
     commit_every: float = 1.0
-    buffer: int = 32_768

@@ -25,6 +25,8 @@ from streams.watchdog import Watchdog
 T = TypeVar("T")
 IDLE: Final = 0.25
 """Seconds after which a worker with nothing to read looks for decisions that others left due."""
+SHARE: Final = 4
+"""So many times as long as deciding took last, a worker with a backlog only takes records in before it decides again."""
 STOPPING: Final = 5.0
 """Seconds a stopping worker gives Faust to leave; what it had taken is committed by then."""
 
@@ -43,6 +45,7 @@ class Worker:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.ended: Future[None] = asyncio.get_running_loop().create_future()
         self.settled_at = self.committed_at = monotonic()
+        self.settling = 0.0
 
     async def run(self, fetched: Queue[Fetched]) -> None:
         """Take what arrives until cancelled. A failure ends the process, never the agent alone: Faust would go on past the batch."""
@@ -59,7 +62,8 @@ class Worker:
         self.watchdog.busy()
         if records:
             await self._take(records)
-        await self._settle(fetched)
+        if len(records) < self.settings.batch or self._may_settle():
+            await self._settle()
         if monotonic() - self.committed_at >= self.settings.commit_every:
             await self._commit()
         self.watchdog.idle()
@@ -103,11 +107,16 @@ class Worker:
     def _mine(self) -> set[Place]:
         return {Place(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
 
-    async def _settle(self, fetched: Queue[Fetched]) -> None:
-        """Decide what is due: at once where nothing waits, else when `settle_within` is over."""
-        if fetched.empty() or monotonic() - self.settled_at >= self.settings.settle_within:
-            await self._off_loop(self._settle_portions)
-            self.settled_at = monotonic()
+    def _may_settle(self) -> bool:
+        """Whether a worker with a backlog decides now: deciding is to take a fifth of its time, so that a month in the backlog is decided
+        a few times at most, and what is due waits no longer than `settle_within`."""
+        return monotonic() - self.settled_at >= min(self.settings.settle_within, SHARE * self.settling)
+
+    async def _settle(self) -> None:
+        begun = monotonic()
+        await self._off_loop(self._settle_portions)
+        self.settled_at = monotonic()
+        self.settling = self.settled_at - begun
 
     def _settle_portions(self) -> None:
         with self.metrics.decide_seconds.time():
