@@ -22,18 +22,15 @@ RATE: Final = 500
 
 
 class Sent:
-    """When each event was handed to the producer, by `source|id`, and the last one of each patient."""
+    """When each event was handed to the producer: by tenant, patient and recording time, of one second the last."""
 
     def __init__(self) -> None:
-        self.at: dict[str, float] = {}
-        self.last: dict[tuple[str, str], str] = {}
+        self.at: dict[tuple[str, str, str], float] = {}
 
     def note(self, message: Message) -> None:
         """Remember an event that is about to be sent."""
         event = orjson.loads(message.value)
-        name = f"{event['source']}|{event['id']}"
-        self.last[event["tenant"], event["subject"]] = name
-        self.at[name] = perf_counter()
+        self.at[event["tenant"], event["subject"], event["time"]] = perf_counter()
 
 
 def messages(lines: Sequence[bytes], layout: Layout) -> list[Message]:
