@@ -1,4 +1,4 @@
-"""The Faust application: one agent over all input topics, raw bytes in, nothing kept in Faust (docs/adr/0010).
+"""The Faust application: one agent over all input topics, raw bytes in, nothing kept in Faust (docs/adr/0011).
 
 Faust's part is group membership and fetching. Its acknowledgements, tables, web server and declared topics are off, since positions
 and state are in the ledger's transaction; each fact about Faust that this relies on has a test in tests/streams.
