@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -227,6 +226,7 @@ async def _checked(broker: Broker, prefix: str) -> Layout:
 
 def _finish(work: Coroutine[Any, Any, Any]) -> Any:
     """Run to the end; what a broker refuses, or expired there, is told in a sentence."""
+    import asyncio
     import logging
 
     from caremonth.cli_errors import RefusedError

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
@@ -105,6 +103,9 @@ def _put_problems(context: typer.Context, problems: list[str]) -> None:
 
 def _asked(question: Coroutine[Any, Any, T]) -> T:
     """The broker's answer; RefusedError where it has none. Its client's own log would say it a second time."""
+    import asyncio
+    import logging
+
     from caremonth.cli_errors import RefusedError
     from streams.admin import BrokerError
 
