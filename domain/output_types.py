@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from domain.alerts import ALERT
 from domain.identifiers import MONTH, PARTY
 from domain.progress import PROGRESS
+from domain.roster import ROSTER
 from domain.settlement import ADJUSTMENT, LINE_READY, LINE_WITHDRAWN, MONTH_CLOSED
 
 Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
@@ -142,9 +143,7 @@ class Program(TypedDict):
     site_id: Party | None
     zone: str | None
     counted_seconds: Count
-    counted_until: Moment | None
     excluded_seconds: dict[str, Count]
-    excluded_until: dict[str, Moment]
     next: Next | None
     unmet: list[str]
     lines: list[Shown]
@@ -156,6 +155,32 @@ class Progressed(OfPatientMonth):
     programs: list[Program]
 
 
+Stretch = TypedDict("Stretch", {"from": Moment | None, "until": Moment | None})
+Enrolled = TypedDict("Enrolled", {"site_id": Party | None, "track": str | None, "from": Moment | None, "until": Moment | None})
+Closed = TypedDict("Closed", {"reason": str, "from": Moment | None, "until": Moment | None})
+Asked = TypedDict("Asked", {"from": Month, "track": str | None, "next": Next | None, "unmet": list[str]})
+
+
+class Side(TypedDict):
+    program: str
+    practitioner_id: Party
+    site_id: Party | None
+    zone: str | None
+    enrolled: list[Enrolled]
+    consented: list[Stretch]
+    active: list[Stretch]
+    closed: list[Closed]
+    months: list[Asked]
+
+
+class Roster(TypedDict):
+    """Who is in which program, with and without time."""
+
+    tenant: str
+    patient_id: Party
+    programs: list[Side]
+
+
 OUTPUT_TYPES: Final[Mapping[str, Any]] = MappingProxyType(
     {
         LINE_READY: Line,
@@ -164,5 +189,6 @@ OUTPUT_TYPES: Final[Mapping[str, Any]] = MappingProxyType(
         MONTH_CLOSED: MonthClosed,
         ALERT: ThresholdNear | ThresholdReached | AdjustmentProposed | TimeConflict | CloseStands,
         PROGRESS: Progressed,
+        ROSTER: Roster,
     }
 )
