@@ -160,6 +160,12 @@ def dead_identities(connection: Connection, events: Sequence[Event]) -> dict[tup
     for event in events:
         wanted.setdefault(event.tenant, []).append(event.identity)
     dead: dict[tuple[str, str], int] = {}
+    if is_postgres(connection):
+        from ledger.postgres import buried
+
+        for tenant, identity, time in buried(connection, [(event.tenant, event.identity) for event in events]):
+            dead[tenant, identity] = max(time, dead.get((tenant, identity), time))
+        return dead
     statement = select(t.identity, t.time).where(t.tenant == bindparam("tenant"), one_of(t.identity))
     for tenant, identities in wanted.items():
         if connection.execute(select(t.identity).where(t.tenant == tenant).limit(1)).first() is None:

@@ -34,6 +34,13 @@ class Portion(NamedTuple):
     next: Page | None = None
 
 
+def waits(connection: Connection) -> bool:
+    """Whether there is anything to decide or to close: asked before a transaction that may write is begun for it."""
+    return any(
+        connection.execute(select(column).limit(1)).first() is not None for column in (schema.closings.c.closure, schema.due.c.month)
+    )
+
+
 class Drain:
     """Decides within one transaction."""
 

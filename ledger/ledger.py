@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select
 
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
-from ledger import arrivals, database, intake, positions, reading, schema, sending
+from ledger import arrivals, database, draining, intake, positions, reading, schema, sending
 from ledger.accepting import ClosesWaitError
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
@@ -152,6 +152,9 @@ class Ledger:
         due. Where others write as well, patients whom one of them has at hand are left to the next time.
         """
         _ = self.rulebook  # a new ledger takes its rules on in a transaction of its own, which would wait for this one
+        with database.reading(self.engine) as connection:
+            if not draining.waits(connection):
+                return False
         start = self._turn
         page: Page | None = start
         while page is not None:

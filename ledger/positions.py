@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from time import time
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select, tuple_
 
 from domain.calendar import utc_text
 from ledger import schema
-from ledger.database import insert_new
+from ledger.database import insert_new, upsert_all
 from ledger.errors import LedgerError
 
 Partition = tuple[str, int]
@@ -38,30 +38,31 @@ class FencedError(LedgerError):
 
 def move(connection: Connection, claim: Claim) -> None:
     """Lock the positions, compare them with what is expected, and move them; raises FencedError."""
-    _create(connection, claim)
-    found = {partition: _locked(connection, partition) for partition in sorted(claim.moves)}
+    found = _locked(connection, claim)
     if any(found[partition] != expected for partition, (expected, _) in claim.moves.items()):
         raise FencedError(found)
-    t = schema.positions.c
-    moved = update(schema.positions).where(t.topic == bindparam("of_topic"), t.partition == bindparam("of_partition"))
     now = int(time())
-    rows = [
-        {"of_topic": topic, "of_partition": partition, "next_offset": after, "writer": claim.writer, "moved_at": now}
-        for (topic, partition), (_, after) in sorted(claim.moves.items())
-    ]
-    if rows:
-        connection.execute(moved, rows)
+    upsert_all(
+        connection,
+        schema.positions,
+        [
+            {"topic": topic, "partition": partition, "next_offset": after, "writer": claim.writer, "moved_at": now}
+            for (topic, partition), (_, after) in sorted(claim.moves.items())
+        ],
+    )
 
 
-def _create(connection: Connection, claim: Claim) -> None:
-    names = [{"topic": topic, "partition": partition} for topic, partition in sorted(claim.moves)]
-    insert_new(connection, schema.positions, [{**name, "next_offset": 0, "writer": claim.writer, "moved_at": 0} for name in names])
-
-
-def _locked(connection: Connection, partition: Partition) -> int:
+def _locked(connection: Connection, claim: Claim) -> dict[Partition, int]:
+    """The positions of a claim, locked in order; a partition that nobody has read gets one first, so that there is a row to lock."""
     t = schema.positions.c
-    statement = select(t.next_offset).where(t.topic == partition[0], t.partition == partition[1]).with_for_update()
-    return int(connection.execute(statement).scalar_one())
+    mine = tuple_(t.topic, t.partition).in_(sorted(claim.moves))
+    statement = select(t.topic, t.partition, t.next_offset).where(mine).order_by(t.topic, t.partition).with_for_update()
+    found = {(topic, partition): offset for topic, partition, offset in connection.execute(statement)}
+    if new := sorted(claim.moves.keys() - found.keys()):
+        names = [{"topic": topic, "partition": partition} for topic, partition in new]
+        insert_new(connection, schema.positions, [{**name, "next_offset": 0, "writer": claim.writer, "moved_at": 0} for name in names])
+        return _locked(connection, claim)
+    return found
 
 
 def of(connection: Connection, topics: Iterable[str]) -> dict[Partition, int]:
@@ -83,8 +84,7 @@ def listed(connection: Connection) -> list[dict[str, object]]:
 
 def accept_loss(connection: Connection, partition: Partition, offset: int, by: str, reason: str) -> int:
     """Move a position over offsets that are gone, and keep on whose word; raises LedgerError where it is there already."""
-    _create(connection, Claim({partition: (0, 0)}, by))
-    before = _locked(connection, partition)
+    before = _locked(connection, Claim({partition: (0, 0)}, by))[partition]
     if before >= offset:
         raise LedgerError(f"{partition[0]}/{partition[1]} is at offset {before} already; nothing is lost before {offset}")
     move(connection, Claim({partition: (before, offset)}, by))

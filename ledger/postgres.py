@@ -167,6 +167,16 @@ def identified(connection: Connection, identities: Sequence[tuple[str, str, str]
     ).all()
 
 
+def buried(connection: Connection, identities: Sequence[tuple[str, str]]) -> Sequence[Any]:
+    """Of each identity (tenant, identity) that something took out, the times at which that was recorded; looked up as `identified` does."""
+    given = [Texts(column) for column in zip(*identities, strict=True)] if identities else [Texts(())] * 2
+    return connection.exec_driver_sql(
+        "SELECT k.tenant, k.identity, t.time FROM unnest(%s, %s) AS k (tenant, identity) CROSS JOIN LATERAL "
+        "(SELECT time FROM tombstones WHERE tenant = k.tenant AND identity = k.identity OFFSET 0) AS t",
+        tuple(given),
+    ).all()
+
+
 def booked(connection: Connection, spans: Sequence[tuple[str, str, int, int]]) -> Sequence[Any]:
     """The bookings that begin within spans of time, each of a tenant, a performer, and two instants: the span's number, and the booking."""
     tenants, performers, lows, highs = zip(*spans, strict=True)

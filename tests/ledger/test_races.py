@@ -47,13 +47,16 @@ def ready(ledger: Ledger) -> set[str]:
 
 
 def test_overlapping_time_of_one_performer_counts_for_neither_patient(database_url: str, pool: ThreadPoolExecutor) -> None:
-    """Two patients on two partitions, by two workers, at the same instant: as many pairs as there are races."""
+    """Two patients on two partitions, by two workers, at the same instant, each pair in a half-hour of its own: up to 1,100 races."""
     pairs = [(f"A{n}", f"B{n}") for n in range(RACES)]
     with writers(database_url) as (one, other):
         accepted(one, *ground("alone", *(patient for pair in pairs for patient in pair)))
-        accepted(one, time("alone", "20T16:00", "20T16:20", "alone", performer_id="dr-lee"))
-        for a, b in pairs:
-            works = [(one, time(a, "02T16:00", "02T16:20", a)), (other, time(b, "02T16:10", "02T16:30", b))]
+        accepted(one, time("alone", "01T16:00", "01T16:20", "alone"))
+        for n, (a, b) in enumerate(pairs):
+            hour = f"{2 + n // 40:02d}T{n % 40 // 2:02d}"
+            half = 30 * (n % 2)
+            entries = [time(a, f"{hour}:{half:02d}", f"{hour}:{half + 20}", a), time(b, f"{hour}:{half + 5:02d}", f"{hour}:{half + 25}", b)]
+            works = list(zip((one, other), entries, strict=True))
             at_once(pool, [partial(accepted, *work) for work in works])
         one.settle()
         assert ready(one) == {"alone"}
