@@ -83,6 +83,13 @@ def unpacked(value: bytes | None, headers: Sequence[Header]) -> Unpacked:
     """
     if value is None:
         return Unpacked(b"", Invalid("tombstone", _TOMBSTONE))
+    found = _unpacked(value, headers)
+    if found.fault is None and not all(name.isascii() or _is_text(name) for name, _ in headers):
+        return found._replace(fault=Invalid("invalid_envelope", _HEADER))
+    return found
+
+
+def _unpacked(value: bytes, headers: Sequence[Header]) -> Unpacked:
     content_type = _content_type(headers)
     if content_type.startswith(_CLOUDEVENTS):
         return Unpacked(value, None if content_type == STRUCTURED else Invalid("invalid_envelope", _FORMAT))
@@ -106,7 +113,12 @@ def _assembled(value: bytes, headers: Sequence[Header]) -> Unpacked:
 
 def _attribute(header: str) -> bytes:
     name = header.removeprefix(_PREFIX) if header.startswith(_PREFIX) else "datacontenttype"
-    return name.encode("utf-8", "surrogatepass")
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name of a header is UTF-8; what is not has come as lone surrogates (streams/lenient.py)."""
+    return _is_utf8(name.encode("utf-8", "surrogateescape"))
 
 
 def _quoted(text: bytes) -> bytes:
@@ -160,6 +172,7 @@ def _check_key(key: bytes | None, event: Event) -> None:
 
 _REKEY: Final = "send it again under that key, with the same id"
 _TOMBSTONE: Final = "The message has a key and no value; nothing is deleted here: to take an event back, send care.event.retracted.v1."
+_HEADER: Final = "The name of a header is not UTF-8, which Kafka asks of it; correct the producer and send the event again."
 _FORMAT: Final = "content-type: names a format of CloudEvents that is not taken; send one event a message as application/cloudevents+json."
 
 

@@ -20,7 +20,7 @@ from streams.admin import BrokerError, administering, describe
 from streams.codec import decision, receive
 from streams.lines_replay import LinesReplay
 from streams.records import Place, Record
-from streams.rereading import stretch
+from streams.rereading import committed_reader, stretch
 from streams.settings import Broker
 from streams.topics import TOPICS, Layout
 
@@ -52,7 +52,7 @@ async def reconcile(broker: Broker, ledger: Ledger, layout: Layout) -> Findings:
         there = await describe(client, layout.names())
     if gone := [name for name in layout.names() if name not in there]:
         raise BrokerError(f"the broker has no topic {', '.join(gone)}; name the right broker, or its prefix")
-    consumer = AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
+    consumer = committed_reader(broker)
     await consumer.start()
     try:
         reader = _Reconciler(consumer, ledger, layout, findings, {name: found.partitions for name, found in there.items()})
@@ -79,8 +79,11 @@ class _Reconciler:
         positions = self.ledger.positions(self.layout.inputs())
         for place, beginning, end in [one for topic in self.layout.inputs() async for one in self._partitions(topic)]:
             after = positions.get((place.topic, place.partition), 0)
-            if after != end:
-                self.findings.add([_behind(place, after, end)], "partitions")
+            if after > end:
+                self.findings.add([f"{at(place)}: the ledger is at offset {after}, but the broker ends at {end}: records it had are gone"], "")
+            elif behind := [len(records) async for records in self._read(place, max(after, beginning), end)]:
+                self.findings.add([f"{at(place)}: {sum(behind)} records are not taken yet"], "")
+            if after < beginning:
             lost: list[str] = []
             async for records in self._read(place, beginning, min(after, end)):
                 self.findings.records += len(records)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from streams import lenient
 from streams.records import Gap, Place, Record
 from streams.settings import Broker
 
 PATIENCE: Final = 30.0
 """Seconds to wait for what is known to be there."""
+POLL: Final = 500
+"""Milliseconds to wait for one answer."""
 
 
 class ExpiredError(RuntimeError):
@@ -34,7 +38,7 @@ async def reread(broker: Broker, gaps: list[Gap]) -> list[Record]:
 
     Raises ExpiredError, and TimeoutError where the broker does not hand them over.
     """
-    consumer = AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
+    consumer = committed_reader(broker)
     await consumer.start()
     try:
         found: list[Record] = []
@@ -54,14 +58,23 @@ async def stretch(consumer: AIOKafkaConsumer, place: Place, first: int, after: i
     at = TopicPartition(*place)
     consumer.assign([at])
     consumer.seek(at, first)
-    position = first
+    position, until = first, monotonic() + PATIENCE
     while position < after:
-        rows = (await consumer.getmany(at, timeout_ms=int(PATIENCE * 1000))).get(at, [])
-        position = await consumer.position(at)
-        if not rows and position < after:
+        # Where nothing but markers of transactions is left, no row comes; only the position moves.
+        rows = (await consumer.getmany(at, timeout_ms=POLL)).get(at, [])
+        reached = await consumer.position(at)
+        if reached > position:
+            position, until = reached, monotonic() + PATIENCE
+        elif monotonic() > until:
             raise TimeoutError(f"{place.topic}/{place.partition}: offsets {position} to {after} could not be read within {PATIENCE:.0f} s")
         yield [_record(place, row) for row in rows if row.offset < after]
 
 
 def _record(place: Place, row: ConsumerRecord) -> Record:
     return Record(place, row.offset, row.key, row.value, tuple(row.headers), row.timestamp)
+
+
+def committed_reader(broker: Broker) -> AIOKafkaConsumer:
+    """A consumer outside any group, to be started, that is told which partitions to read: committed records only, whatever they are like."""
+    lenient.install()
+    return AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
