@@ -17,7 +17,7 @@ from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
 from ledger.arrivals import Arrival, Parked, letter_id, tenant_of
 from ledger.codec import decode, parse
-from streams.topics import DEAD_LETTERS, RECORD, REGISTRY, RETRACTED, TOPIC_OF, Layout, keys_of, patient_key
+from streams.topics import DEAD_LETTERS, LARGEST_BATCH, RECORD, REGISTRY, RETRACTED, TOPIC_OF, Layout, keys_of, patient_key
 
 Header = tuple[str, bytes | None]
 
@@ -204,7 +204,8 @@ def _key_of_decision(event: Mapping[str, Any]) -> bytes:
 def dead_letter(parked: Parked, layout: Layout) -> Message:
     """The message of parked input: its bytes, and in headers why and where from; keyed by tenant where that is known.
 
-    Of a binary message the bytes are its structured form, so that its attributes are not lost.
+    Of a binary message the bytes are its structured form, so that its attributes are not lost. Of what no topic would take the beginning is
+    sent, with `dlq_truncated` saying how many bytes there are; the ledger has them all.
     """
     headers = {
         "dlq_id": letter_id(parked.origin, parked.raw),
@@ -214,9 +215,13 @@ def dead_letter(parked: Parked, layout: Layout) -> Message:
     }
     if parked.tenant is not None:
         headers["dlq_tenant"] = parked.tenant
+    if len(parked.raw) > _LONGEST:
+        headers["dlq_truncated"] = str(len(parked.raw))
     key = None if parked.tenant is None else parked.tenant.encode()
     encoded = tuple((name, text.encode("utf-8", "surrogateescape")) for name, text in headers.items())
-    return Message(layout.name(DEAD_LETTERS), key, parked.raw, encoded)
+    return Message(layout.name(DEAD_LETTERS), key, parked.raw[:_LONGEST], encoded)
 
 
+_LONGEST: Final = LARGEST_BATCH - 65_536
+"""Bytes of parked input in one message, with room for its headers: what a file or a body holds may be longer, and base64 makes longer."""
 _STRUCTURED_HEADERS: Final = ((_TYPE, STRUCTURED.encode()),)

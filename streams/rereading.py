@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from time import monotonic
 from typing import Final
 
@@ -31,6 +31,33 @@ class ExpiredError(RuntimeError):
             f"{beginning - gap.first} records expired unread. Restore them, or accept the loss with "
             f"`caremonth positions accept-loss {topic} {partition} {beginning} --by WHO --reason WHY`"
         )
+
+
+class ShrunkError(RuntimeError):
+    """A partition ends before the ledger's position: it was made anew, or lost what it had. What comes would be held for taken already."""
+
+    def __init__(self, place: Place, position: int, end: int) -> None:
+        super().__init__(
+            f"{place.topic}/{place.partition}: the ledger has taken everything before offset {position}, but the broker ends at {end}: "
+            "the topic was made anew or has lost records. Restore it; or create the topics under another prefix, and send its events there"
+        )
+
+
+async def require_reachable(broker: Broker, positions: Mapping[Place, int]) -> None:
+    """Raise ExpiredError where a partition begins behind its position, though nothing may ever come there, and ShrunkError where it ends
+    before it."""
+    consumer = committed_reader(broker)
+    await consumer.start()
+    try:
+        places = {place: TopicPartition(*place) for place in sorted(positions)}
+        beginnings, ends = await consumer.beginning_offsets(places.values()), await consumer.end_offsets(places.values())
+    finally:
+        await consumer.stop()
+    for place, at in places.items():
+        if beginnings[at] > positions[place]:
+            raise ExpiredError(Gap(place, positions[place], beginnings[at]), beginnings[at])
+        if ends[at] < positions[place]:
+            raise ShrunkError(place, positions[place], ends[at])
 
 
 async def reread(broker: Broker, gaps: list[Gap]) -> list[Record]:

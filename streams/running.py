@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 
 import structlog
+from aiokafka.errors import KafkaError
 from prometheus_client import start_http_server
 
-from ledger import Ledger
+from ledger import Ledger, LedgerError
+from streams.admin import BrokerError, administering, describe
 from streams.metrics import Metrics
+from streams.records import Place
 from streams.relay import Relay
+from streams.rereading import ExpiredError, ShrunkError, require_reachable
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
 from streams.worker import Worker
@@ -39,9 +43,11 @@ async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[
     await worker.app.start()
     watchdog.start()
     log.info("started", group=settings.group, instance=settings.instance)
+    looking = asyncio.create_task(_look(worker, list(topics)))
     try:
         await _first(stop.wait(), worker.ended, worker.app._crashed.wait())
     finally:
+        looking.cancel()
         watchdog.stop()
         await worker.stop()
         log.info("stopped")
@@ -49,6 +55,22 @@ async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[
         worker.ended.result()
     if worker.app.crash_reason is not None:
         raise worker.app.crash_reason
+
+
+async def _look(worker: Worker, topics: Sequence[str]) -> None:
+    """See beside the work, which need not wait for it, that nothing is gone from the broker which was never taken; else end the worker."""
+    broker = worker.settings.broker
+    try:
+        async with administering(broker.servers, **broker.security()) as client:
+            there = await describe(client, topics)
+        stored = await asyncio.to_thread(worker.ledger.positions, topics)
+        places = [Place(topic, number) for topic, found in there.items() for number in range(found.partitions)]
+        await require_reachable(broker, {place: stored.get((place.topic, place.partition), 0) for place in places})
+    except (ExpiredError, ShrunkError) as error:
+        worker.fail(error)
+    except (BrokerError, KafkaError, LedgerError) as error:
+        # Who reads the partitions finds the same, only later.
+        structlog.get_logger("worker").warning("not_looked", error=type(error).__name__)
 
 
 async def _first(*waited: Awaitable[object]) -> None:

@@ -127,7 +127,7 @@ class Plant:
         )
         at = self.positions()
         sent = at.get(("outbox.decisions", 0), 0) >= decisions and at.get(("outbox.dead-letters", 0), 0) >= letters
-        return due == closings == 0 and sent
+        return bool(due == closings == 0 and sent)
 
     def drained(self) -> None:
         """Wait until all is taken, decided and sent."""
