@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -17,6 +18,8 @@ def main() -> int:
     words.add_argument("--rounds", type=int, default=100)
     words.add_argument("--seed", type=int, default=1)
     asked = words.parse_args()
+    # A producer without its broker says so some thousand times a second.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     begun, done = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="caremonth-chaos-") as folder, running_kafka(own=True) as kafka, running_postgres(own=True) as postgres:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import socket
 import subprocess
@@ -83,7 +84,7 @@ class Plant:
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command, run to its end."""
         line = [sys.executable, "-m", "caremonth", "--db", self.database, *words]
-        return subprocess.run(line, capture_output=True, text=True, check=False, env=self._environment())
+        return subprocess.run(line, capture_output=True, text=True, check=False, timeout=PATIENCE, env={**os.environ, **self._environment()})
 
     def send(self, events: Iterable[Event]) -> None:
         """Each event to its topic under its key, in order, acknowledged by the broker."""
