@@ -231,10 +231,10 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
 
     from caremonth.cli_errors import RefusedError
     from streams.admin import BrokerError
-    from streams.rereading import ExpiredError
+    from streams.rereading import ExpiredError, ShrunkError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         return asyncio.run(work)
-    except (BrokerError, ExpiredError) as error:
+    except (BrokerError, ExpiredError, ShrunkError) as error:
         raise RefusedError(str(error)) from None

@@ -94,7 +94,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One transaction that sees one state of the ledger and writes nothing."""
-    with told(), engine.connect() as connection:
+    with told(), snapshot(engine) as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """As `reading`, but what the driver raises stays as it is."""
+    with engine.connect() as connection:
         if not is_postgres(engine):
             with connection.begin():
                 yield connection

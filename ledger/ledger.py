@@ -19,7 +19,7 @@ from ledger.database import chunks, connect
 from ledger.draining import Drain, Page, Portion, Registries
 from ledger.intake import CHUNK
 from ledger.positions import Claim, Partition
-from ledger.retry import transaction
+from ledger.retry import look, transaction
 from ledger.rules import rulebook_for
 
 BATCH: Final = 8_000
@@ -110,8 +110,7 @@ class Ledger:
 
     def positions(self, topics: Iterable[str]) -> dict[Partition, int]:
         """The next offset of each (topic, partition) of these topics that was ever taken in with a claim."""
-        with database.reading(self.engine) as connection:
-            return positions.of(connection, topics)
+        return look(self.engine, lambda connection: positions.of(connection, topics))
 
     def all_positions(self) -> list[dict[str, Any]]:
         """Every stream's position, with who moved it last and when."""
@@ -127,18 +126,15 @@ class Ledger:
 
     def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Decisions after a number, as they are stored."""
-        with database.reading(self.engine) as connection:
-            return sending.decisions(connection, after, limit)
+        return look(self.engine, lambda connection: sending.decisions(connection, after, limit))
 
     def letters(self, after: int, limit: int) -> list[tuple[int, Parked]]:
         """Parked input after a number."""
-        with database.reading(self.engine) as connection:
-            return sending.letters(connection, after, limit)
+        return look(self.engine, lambda connection: sending.letters(connection, after, limit))
 
     def unaccounted(self, read: Sequence[Arrival | Parked]) -> list[str]:
         """Origins of input that is neither an accepted event of this content nor in the dead letters."""
-        with database.reading(self.engine) as connection:
-            return sending.unaccounted(connection, read)
+        return look(self.engine, lambda connection: sending.unaccounted(connection, read))
 
     def settle(self) -> None:
         """Decide what is due and carry out closes that wait, in bounded transactions; what another writer is deciding is waited for."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from ledger import locks
-from ledger.database import is_postgres, refusal, writing
+from ledger.database import is_postgres, reading, refusal, snapshot, writing
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -53,6 +53,24 @@ def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
                 raise LedgerError(f"other writers were quicker {TRIES} times with the same input; run the command again") from None
         sleep(uniform(0.5, 1) * min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries))
         tries += 1
+
+
+def look(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Do what only reads in one transaction that sees one state; a server that is gone is waited for as `transaction` does."""
+    if not is_postgres(engine):
+        with reading(engine) as connection:
+            return work(connection)
+    from ledger import postgres
+
+    until = monotonic() + float(engine.get_execution_options()[postgres.WAIT])
+    while True:
+        try:
+            with snapshot(engine) as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if not postgres.is_lost(error) or monotonic() > until:
+                raise refusal(error) from None
+        sleep(LONGEST_PAUSE / 4)
 
 
 def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType, until: float) -> T:

@@ -17,7 +17,7 @@ from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
 from ledger.arrivals import Arrival, Parked, letter_id, tenant_of
 from ledger.codec import decode, parse
-from streams.topics import DEAD_LETTERS, RECORD, REGISTRY, RETRACTED, TOPIC_OF, Layout, keys_of, patient_key
+from streams.topics import DEAD_LETTERS, LARGEST_BATCH, RECORD, REGISTRY, RETRACTED, TOPIC_OF, Layout, keys_of, patient_key
 
 Header = tuple[str, bytes | None]
 
@@ -85,6 +85,13 @@ def unpacked(value: bytes | None, headers: Sequence[Header]) -> Unpacked:
         return Unpacked(b"", Invalid("tombstone", _TOMBSTONE))
     if tuple(headers) == _STRUCTURED_HEADERS:
         return Unpacked(value)
+    found = _unpacked(value, headers)
+    if found.fault is None and not all(name.isascii() or _is_text(name) for name, _ in headers):
+        return found._replace(fault=Invalid("invalid_envelope", _HEADER))
+    return found
+
+
+def _unpacked(value: bytes, headers: Sequence[Header]) -> Unpacked:
     content_type = _content_type(headers)
     if content_type.startswith(_CLOUDEVENTS):
         return Unpacked(value, None if content_type == STRUCTURED else Invalid("invalid_envelope", _FORMAT))
@@ -108,7 +115,12 @@ def _assembled(value: bytes, headers: Sequence[Header]) -> Unpacked:
 
 def _attribute(header: str) -> bytes:
     name = header.removeprefix(_PREFIX) if header.startswith(_PREFIX) else "datacontenttype"
-    return name.encode("utf-8", "surrogatepass")
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name of a header is UTF-8; what is not has come as lone surrogates (streams/lenient.py)."""
+    return _is_utf8(name.encode("utf-8", "surrogateescape"))
 
 
 def _quoted(text: bytes) -> bytes:
@@ -162,6 +174,7 @@ def _check_key(key: bytes | None, event: Event) -> None:
 
 _REKEY: Final = "send it again under that key, with the same id"
 _TOMBSTONE: Final = "The message has a key and no value; nothing is deleted here: to take an event back, send care.event.retracted.v1."
+_HEADER: Final = "The name of a header is not UTF-8, which Kafka asks of it; correct the producer and send the event again."
 _FORMAT: Final = "content-type: names a format of CloudEvents that is not taken; send one event a message as application/cloudevents+json."
 
 
@@ -193,7 +206,8 @@ def _key_of_decision(event: Mapping[str, Any]) -> bytes:
 def dead_letter(parked: Parked, layout: Layout) -> Message:
     """The message of parked input: its bytes, and in headers why and where from; keyed by tenant where that is known.
 
-    Of a binary message the bytes are its structured form, so that its attributes are not lost.
+    Of a binary message the bytes are its structured form, so that its attributes are not lost. Of what no topic would take the beginning is
+    sent, with `dlq_truncated` saying how many bytes there are; the ledger has them all.
     """
     headers = {
         "dlq_id": letter_id(parked.origin, parked.raw),
@@ -203,9 +217,13 @@ def dead_letter(parked: Parked, layout: Layout) -> Message:
     }
     if parked.tenant is not None:
         headers["dlq_tenant"] = parked.tenant
+    if len(parked.raw) > _LONGEST:
+        headers["dlq_truncated"] = str(len(parked.raw))
     key = None if parked.tenant is None else parked.tenant.encode()
     encoded = tuple((name, text.encode("utf-8", "surrogateescape")) for name, text in headers.items())
-    return Message(layout.name(DEAD_LETTERS), key, parked.raw, encoded)
+    return Message(layout.name(DEAD_LETTERS), key, parked.raw[:_LONGEST], encoded)
 
 
+_LONGEST: Final = LARGEST_BATCH - 65_536
+"""Bytes of parked input in one message, with room for its headers: what a file or a body holds may be longer, and base64 makes longer."""
 _STRUCTURED_HEADERS: Final = ((_TYPE, STRUCTURED.encode()),)

@@ -20,6 +20,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka
 from faust.types import TP
 
+from streams import lenient
 from streams.records import Place, Record
 from streams.settings import Broker, WorkerSettings
 
@@ -37,6 +38,7 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     """The thread of the broker's client: committed records only, and a commit that fails is no reason to end."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        lenient.install()
         consumer = super()._create_worker_consumer(transport)
         # Faust reads what was rolled back as well, unless it takes part in transactions itself.
         consumer._isolation_level = "read_committed"

@@ -20,7 +20,7 @@ from streams.admin import BrokerError, administering, describe
 from streams.codec import decision, receive
 from streams.lines_replay import LinesReplay
 from streams.records import Place, Record
-from streams.rereading import stretch
+from streams.rereading import committed_reader, stretch
 from streams.settings import Broker
 from streams.topics import TOPICS, Layout
 
@@ -52,7 +52,7 @@ async def reconcile(broker: Broker, ledger: Ledger, layout: Layout) -> Findings:
         there = await describe(client, layout.names())
     if gone := [name for name in layout.names() if name not in there]:
         raise BrokerError(f"the broker has no topic {', '.join(gone)}; name the right broker, or its prefix")
-    consumer = AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
+    consumer = committed_reader(broker)
     await consumer.start()
     try:
         reader = _Reconciler(consumer, ledger, layout, findings, {name: found.partitions for name, found in there.items()})
@@ -79,13 +79,22 @@ class _Reconciler:
         positions = self.ledger.positions(self.layout.inputs())
         for place, beginning, end in [one for topic in self.layout.inputs() async for one in self._partitions(topic)]:
             after = positions.get((place.topic, place.partition), 0)
-            if after != end:
-                self.findings.add([_behind(place, after, end)], "partitions")
+            self.findings.add([one async for one in self._apart(place, after, beginning, end)], "partitions")
             lost: list[str] = []
             async for records in self._read(place, beginning, min(after, end)):
                 self.findings.records += len(records)
                 lost += self.ledger.unaccounted([receive(record, self.words) for record in records])
             self.findings.add((f"{origin}: neither accepted nor in the dead letters" for origin in lost), "lost records")
+
+    async def _apart(self, place: Place, after: int, beginning: int, end: int) -> AsyncIterator[str]:
+        """Where the ledger's position is not at the partition's end. Markers of transactions alone do not set them apart."""
+        where = f"{place.topic}/{place.partition}"
+        if after > end:
+            yield f"{where}: the ledger is at offset {after}, but the broker ends at {end}: records it had are gone"
+        if after < beginning:
+            yield f"{where}: offsets {after} to {beginning} are gone from the broker and were never taken"
+        if waiting := sum([len(records) async for records in self._read(place, max(after, beginning), end)]):
+            yield f"{where}: {waiting} records are not taken yet"
 
     async def outputs(self) -> None:
         """Each decision was sent, with its bytes, and nothing else was; the billing topic, each id once, replays to the lines."""
@@ -125,12 +134,6 @@ class _Reconciler:
             rows = iter(records)
             while portion := list(islice(rows, PORTION)):
                 yield portion
-
-
-def _behind(place: Place, after: int, end: int) -> str:
-    if after < end:
-        return f"{place.topic}/{place.partition}: {end - after} records are not taken yet"
-    return f"{place.topic}/{place.partition}: the ledger is at offset {after}, but the broker ends at {end}: records it had are gone"
 
 
 def _noted(records: Sequence[Record], sent: dict[str, bytes], replay: LinesReplay) -> Iterator[str]:

@@ -19,7 +19,7 @@ from streams.codec import Message, dead_letter, decision
 from streams.metrics import Metrics
 from streams.records import Place
 from streams.settings import Broker
-from streams.topics import Layout
+from streams.topics import LARGEST_BATCH, Layout
 
 T = TypeVar("T")
 PORTION: Final = 2_000
@@ -70,7 +70,14 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until stopped."""
-        producer = AIOKafkaProducer(**self.broker.options(), acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=262_144)
+        producer = AIOKafkaProducer(
+            **self.broker.options(),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=262_144,
+            max_request_size=LARGEST_BATCH,
+        )
         await producer.start()
         self.metrics.caught_up()
         try:

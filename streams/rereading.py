@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from time import monotonic
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from streams import lenient
 from streams.records import Gap, Place, Record
 from streams.settings import Broker
 
 PATIENCE: Final = 30.0
 """Seconds to wait for what is known to be there."""
+POLL: Final = 500
+"""Milliseconds to wait for one answer."""
 
 
 class ExpiredError(RuntimeError):
@@ -29,12 +33,39 @@ class ExpiredError(RuntimeError):
         )
 
 
+class ShrunkError(RuntimeError):
+    """A partition ends before the ledger's position: it was made anew, or lost what it had. What comes would be held for taken already."""
+
+    def __init__(self, place: Place, position: int, end: int) -> None:
+        super().__init__(
+            f"{place.topic}/{place.partition}: the ledger has taken everything before offset {position}, but the broker ends at {end}: "
+            "the topic was made anew or has lost records. Restore it; or create the topics under another prefix, and send its events there"
+        )
+
+
+async def require_reachable(broker: Broker, positions: Mapping[Place, int]) -> None:
+    """Raise ExpiredError where a partition begins behind its position, though nothing may ever come there, and ShrunkError where it ends
+    before it."""
+    consumer = committed_reader(broker)
+    await consumer.start()
+    try:
+        places = {place: TopicPartition(*place) for place in sorted(positions)}
+        beginnings, ends = await consumer.beginning_offsets(places.values()), await consumer.end_offsets(places.values())
+    finally:
+        await consumer.stop()
+    for place, at in places.items():
+        if beginnings[at] > positions[place]:
+            raise ExpiredError(Gap(place, positions[place], beginnings[at]), beginnings[at])
+        if ends[at] < positions[place]:
+            raise ShrunkError(place, positions[place], ends[at])
+
+
 async def reread(broker: Broker, gaps: list[Gap]) -> list[Record]:
     """The records that stand in the gaps. Fewer than offsets where a transaction's markers or compaction took places.
 
     Raises ExpiredError, and TimeoutError where the broker does not hand them over.
     """
-    consumer = AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
+    consumer = committed_reader(broker)
     await consumer.start()
     try:
         found: list[Record] = []
@@ -54,14 +85,23 @@ async def stretch(consumer: AIOKafkaConsumer, place: Place, first: int, after: i
     at = TopicPartition(*place)
     consumer.assign([at])
     consumer.seek(at, first)
-    position = first
+    position, until = first, monotonic() + PATIENCE
     while position < after:
-        rows = (await consumer.getmany(at, timeout_ms=int(PATIENCE * 1000))).get(at, [])
-        position = await consumer.position(at)
-        if not rows and position < after:
+        # Where nothing but markers of transactions is left, no row comes; only the position moves.
+        rows = (await consumer.getmany(at, timeout_ms=POLL)).get(at, [])
+        reached = await consumer.position(at)
+        if reached > position:
+            position, until = reached, monotonic() + PATIENCE
+        elif monotonic() > until:
             raise TimeoutError(f"{place.topic}/{place.partition}: offsets {position} to {after} could not be read within {PATIENCE:.0f} s")
         yield [_record(place, row) for row in rows if row.offset < after]
 
 
 def _record(place: Place, row: ConsumerRecord) -> Record:
     return Record(place, row.offset, row.key, row.value, tuple(row.headers), row.timestamp)
+
+
+def committed_reader(broker: Broker) -> AIOKafkaConsumer:
+    """A consumer outside any group, to be started, that is told which partitions to read: committed records only, whatever they are like."""
+    lenient.install()
+    return AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")

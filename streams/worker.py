@@ -53,9 +53,13 @@ class Worker:
             while True:
                 await self._turn(fetched)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be taken after it
-            if not self.ended.done():
-                self.ended.set_exception(error)
+            self.fail(error)
             await asyncio.Event().wait()
+
+    def fail(self, error: Exception) -> None:
+        """End the process for this reason, unless there is one already."""
+        if not self.ended.done():
+            self.ended.set_exception(error)
 
     async def _turn(self, fetched: Queue[Fetched]) -> None:
         records = await self._collect(fetched)

@@ -17,11 +17,11 @@ Event = dict[str, Any]
 Row = dict[str, Any]
 
 
-def crowd(stories: Iterable[int], closes: bool = False) -> list[Event]:
+def crowd(stories: Iterable[int], closes: bool = False, tenant: str = "acme") -> list[Event]:
     """Histories of one tenant whose patients share sites and people, so that there are double bookings among them."""
     events: list[Event] = []
     for number in stories:
-        told = Story(Dice(number), "acme").tell(closes)
+        told = Story(Dice(number), tenant).tell(closes)
         events += [_renamed(event, number) for event in told]
     Dice(0).random.shuffle(events)
     return events

@@ -1,0 +1,1 @@
+"""Rounds of trouble under load, after each of which everything is accounted for."""
