@@ -13,7 +13,7 @@ from domain.rulebook_vocabulary import vocabulary
 from ledger.rule_files import PACKAGED, load_rulebook
 from streams.sending import message_of
 from streams.topics import TIME_LOG
-from tests.bench.figures import Figure, figure
+from tests.bench.figures import Figure, figure, rounded
 from tests.bench.installation import PATIENCE, Installation, environment
 from tests.servers.jars import cache
 
@@ -38,7 +38,13 @@ def figures(one: Installation, stream: Path, ours: float) -> Iterator[Figure]:
             yield {"figure": f"kafka_peer_{name}", "skipped": str(why)}
             continue
         theirs = found["records"] / found["seconds"]
-        yield figure(f"kafka_peer_{name}", "records/s", [theirs], records=found["records"])
+        yield figure(
+            f"kafka_peer_{name}",
+            "records/s",
+            [theirs],
+            records=found["records"],
+            cpu_us=rounded(found["cpu"] * 1_000_000 / found["records"]),
+        )
         yield figure(f"kafka_ours_to_{name}", "times its records/s", [ours / theirs])
 
 
