@@ -76,7 +76,8 @@ class Worker:
     async def _collect(self, fetched: Queue[Fetched]) -> list[Record]:
         """What waits, about a batch at most; an empty list after a while without anything."""
         try:
-            records = list(records_of(await asyncio.wait_for(fetched.get(), IDLE)))
+            async with asyncio.timeout(IDLE):
+                records = list(records_of(await fetched.get()))
         except TimeoutError:
             return []
         while len(records) < self.settings.batch and not fetched.empty():
@@ -143,8 +144,10 @@ class Worker:
         """Let the running transaction end, tell the broker how far the ledger is, leave."""
         try:
             await self._off_loop(lambda: None)
-            await asyncio.wait_for(self._commit(), STOPPING)
-            await asyncio.wait_for(self.app.stop(), STOPPING)
+            async with asyncio.timeout(STOPPING):
+                await self._commit()
+            async with asyncio.timeout(STOPPING):
+                await self.app.stop()
         except TimeoutError:
             self.log.warning("stopped_without_leaving", seconds=STOPPING)
         self.thread.shutdown(wait=True)

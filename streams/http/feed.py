@@ -64,8 +64,10 @@ class Feed:
     async def watch(self) -> None:
         """Follow the outbox for as long as the server runs."""
         while True:
+            # Not wait_for: before Python 3.12 it may swallow the cancellation that ends this.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._look.wait()
             self._look.clear()
             if self.listeners:
                 await self._update()
@@ -112,7 +114,8 @@ class Feed:
     async def _wait(self, grown: asyncio.Event) -> bool:
         """False where nothing was decided for as long as a listener may be left without a sign of life."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(grown.wait(), self.heartbeat)
+            async with asyncio.timeout(self.heartbeat):
+                await grown.wait()
         return grown.is_set()
 
 

@@ -104,7 +104,8 @@ class Writer:
         self._waiting.add(done)
         self._wake.set()
         try:
-            await asyncio.wait_for(done, self.limits.undecided_seconds)
+            async with asyncio.timeout(self.limits.undecided_seconds):
+                await done
         except TimeoutError:
             return False
         finally:
@@ -211,7 +212,8 @@ class Writer:
         if not self._jobs and self._stop_at is None:
             self._wake.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS)
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._wake.wait()
 
     def _all_decided(self) -> None:
         self.behind_since = None
