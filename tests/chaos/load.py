@@ -28,7 +28,9 @@ REQUEST = 120_000
 
 def story(number: int, seed: int) -> list[Event]:
     """The events of a round: with closes, shuffled, some twice."""
-    return crowd(range(seed * 100_000 + number * STORIES, seed * 100_000 + (number + 1) * STORIES), closes=True, tenant=f"t{number // TENANT_OF}")
+    return crowd(
+        range(seed * 100_000 + number * STORIES, seed * 100_000 + (number + 1) * STORIES), closes=True, tenant=f"t{number // TENANT_OF}"
+    )
 
 
 class Load:
@@ -53,7 +55,12 @@ class Load:
         await asyncio.gather(self._produce(by_kafka), self._post(by_http))
 
     async def _produce(self, events: Sequence[Event]) -> None:
-        options = {"bootstrap_servers": self.plant.kafka.bootstrap, "acks": "all", "enable_idempotence": True, "request_timeout_ms": REQUEST}
+        options = {
+            "bootstrap_servers": self.plant.kafka.bootstrap,
+            "acks": "all",
+            "enable_idempotence": True,
+            "request_timeout_ms": REQUEST,
+        }
         async with AIOKafkaProducer(**options) as producer:
             for portion in portions(events):
                 messages = [message_of(json.dumps(event).encode(), self.plant.layout, self.plant.words) for event in portion]

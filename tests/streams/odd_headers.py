@@ -22,7 +22,10 @@ async def send(broker: str, topic: str, key: str, value: bytes) -> None:
     """Send good, odd, good in one batch, gzipped, so that what shares the batch is seen to arrive."""
     async with AIOKafkaProducer(bootstrap_servers=broker, acks="all", compression_type="gzip", linger_ms=200) as producer:
         good, odd, again = value.splitlines()
-        sent = [await producer.send(topic, one, key.encode(), headers=headers) for one, headers in ((good, []), (odd, [(Odd("x"), b"y")]), (again, []))]
+        sent = [
+            await producer.send(topic, one, key.encode(), headers=headers)
+            for one, headers in ((good, []), (odd, [(Odd("x"), b"y")]), (again, []))
+        ]
         await asyncio.gather(*sent)
 
 

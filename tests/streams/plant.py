@@ -84,7 +84,9 @@ class Plant:
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command, run to its end."""
         line = [sys.executable, "-m", "caremonth", "--db", self.database, *words]
-        return subprocess.run(line, capture_output=True, text=True, check=False, timeout=PATIENCE, env={**os.environ, **self._environment()})
+        return subprocess.run(
+            line, capture_output=True, text=True, check=False, timeout=PATIENCE, env={**os.environ, **self._environment()}
+        )
 
     def send(self, events: Iterable[Event]) -> None:
         """Each event to its topic under its key, in order, acknowledged by the broker."""
@@ -142,7 +144,9 @@ class Plant:
                 program.require_running()
             if time.monotonic() > end:
                 told = "\n".join(f"--- {one.name} ({one.state}): {one.said[-1500:]}" for one in self.programs)
-                raise AssertionError(f"after {patience:.0f} s it is not so that {what}; positions {self.positions()}, ends {self.ends}\n{told}")
+                raise AssertionError(
+                    f"after {patience:.0f} s it is not so that {what}; positions {self.positions()}, ends {self.ends}\n{told}"
+                )
             time.sleep(0.05)
 
     def reconciled(self) -> Findings:

@@ -88,7 +88,12 @@ def partitions_of_two(plant: Plant) -> tuple[int, int]:
 
     def shared() -> bool:
         first = next(probes)
-        plant.send([event(f"probe-{n}", "patient.died", f"X{n}", "2020-01-01T00:00:00Z", at="2020-01-01T00:00:00Z") for n in range(first * 40, first * 40 + 40)])
+        plant.send(
+            [
+                event(f"probe-{n}", "patient.died", f"X{n}", "2020-01-01T00:00:00Z", at="2020-01-01T00:00:00Z")
+                for n in range(first * 40, first * 40 + 40)
+            ]
+        )
         plant.until(plant.is_taken, "all is taken")
         return len(set(owners(plant).values())) == 2
 

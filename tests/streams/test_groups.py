@@ -103,7 +103,9 @@ def test_a_worker_that_is_told_to_stop_commits_and_leaves(plant: Plant) -> None:
 
 async def committed(plant: Plant) -> dict[tuple[str, int], int]:
     """What the broker was told for the group."""
-    async with AIOKafkaConsumer(bootstrap_servers=plant.kafka.bootstrap, group_id=f"{plant.prefix}group", enable_auto_commit=False) as consumer:
+    async with AIOKafkaConsumer(
+        bootstrap_servers=plant.kafka.bootstrap, group_id=f"{plant.prefix}group", enable_auto_commit=False
+    ) as consumer:
         places = [TopicPartition(topic, number) for topic in plant.layout.inputs() for number in range(4)]
         offsets = {place: await consumer.committed(place) for place in places}
     return {(place.topic, place.partition): offset for place, offset in offsets.items() if offset}
@@ -128,7 +130,9 @@ def test_offsets_that_ran_ahead_of_the_ledger_are_read_again(plant: Plant) -> No
 
 async def commit(plant: Plant, offsets: dict[tuple[str, int], int]) -> None:
     """Tell the broker something else for the group."""
-    async with AIOKafkaConsumer(bootstrap_servers=plant.kafka.bootstrap, group_id=f"{plant.prefix}group", enable_auto_commit=False) as consumer:
+    async with AIOKafkaConsumer(
+        bootstrap_servers=plant.kafka.bootstrap, group_id=f"{plant.prefix}group", enable_auto_commit=False
+    ) as consumer:
         consumer.assign([TopicPartition(*place) for place in offsets])
         await consumer.commit({TopicPartition(*place): OffsetAndMetadata(offset, "") for place, offset in offsets.items()})
 

@@ -26,7 +26,9 @@ STRUCTURED_HEADER = (("content-type", STRUCTURED.encode()),)
 
 def call(number: int, minute: int = 0) -> Event:
     """A made-up call of a minute, an hour after the one before."""
-    return entry(f"call-{number}", "P-1", f"2026-03-10T{8 + number:02}:{minute:02}:00-06:00", f"2026-03-10T{8 + number:02}:{minute + 1:02}:00-06:00")
+    return entry(
+        f"call-{number}", "P-1", f"2026-03-10T{8 + number:02}:{minute:02}:00-06:00", f"2026-03-10T{8 + number:02}:{minute + 1:02}:00-06:00"
+    )
 
 
 def raw(event: Json) -> bytes:
