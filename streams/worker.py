@@ -120,8 +120,9 @@ class Worker:
     async def _commit(self) -> None:
         self.committed_at = monotonic()
         mine = self._mine()
-        self.intake.forget(self.intake.positions.keys() - mine)
-        await commit(self.app, self.intake.positions)
+        # On the ledger's thread, where a batch may still be under way whose turn a rebalance cut short.
+        await self._off_loop(lambda: self.intake.forget(self.intake.positions.keys() - mine))
+        await commit(self.app, dict(self.intake.positions))
 
     async def _off_loop(self, call: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)

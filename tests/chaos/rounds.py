@@ -69,7 +69,7 @@ def one(house: House, load: Load, number: int, seed: int, trouble: Trouble, dice
 
 
 def nothing_but_what_was_sent(plant: Plant, load: Load) -> None:
-    """Each identity that was sent is one event or, where stories use it with two contents, one event and dead letters; nothing else is there."""
+    """Each identity that was sent is one event, nothing else is there, and no decision stands twice."""
     stored = set(plant.ask("SELECT tenant, source, id FROM events"))
     assert stored == set(load.sent), f"lost {len(set(load.sent) - stored)}, not sent {len(stored - set(load.sent))}"
     assert plant.ask("SELECT count(*) FROM dead_letters") == [(0,)]

@@ -49,7 +49,7 @@ class Plant:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self.kafka.create_topics({name: self.layout.partitions or 1 for name in self.layout.names()}, self.layout.settings())
+        self.kafka.create_topics(dict.fromkeys(self.layout.names(), self.layout.partitions or 1), self.layout.settings())
         self.ledger: Ledger = self._stack.enter_context(open_ledger(self.database))
         self.words = vocabulary(self.ledger.rulebook)
         return self

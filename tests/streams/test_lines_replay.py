@@ -12,7 +12,7 @@ from tests.generators import random_history
 from tests.ledger.feed import ingest
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
 def test_messages_in_any_order_and_number_tell_the_lines(seed: int, dice: Random) -> None:
     """Given a history with closes, when its messages come shuffled and repeated, then they tell the lines as they are stored."""
