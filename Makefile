@@ -8,7 +8,7 @@ TESTS ?= tests
 SUBSET := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --constraint requirements.lock
 
-.PHONY: help setup demo test check format bench properties coverage lock
+.PHONY: help setup demo test check format bench properties chaos coverage lock
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -52,6 +52,9 @@ bench: $(STAMP) ## speed and memory, beside a calibrator and a peer
 
 properties: $(STAMP) ## random patient-months beside the oracle, on all cores; CASES=100000
 	@$(BIN)/python -m tests.properties
+
+chaos: $(STAMP) ## kills, freezes and restarts under load on real servers; ROUNDS=100 SEED=1 MEETINGS=1000
+	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),100) --seed $(or $(SEED),1) --meetings $(or $(MEETINGS),1000)
 
 coverage: $(STAMP) ## fails unless every branch of domain is tested
 	@$(BIN)/coverage run -m pytest -q $(TESTS)

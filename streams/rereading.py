@@ -102,6 +102,6 @@ def _record(place: Place, row: ConsumerRecord) -> Record:
 
 
 def committed_reader(broker: Broker) -> AIOKafkaConsumer:
-    """A consumer outside any group, to be started, that is told which partitions to read: committed records only, whatever they are like."""
+    """A consumer outside any group, to be started: of committed records only, whatever the names of their headers."""
     lenient.install()
     return AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")

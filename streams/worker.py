@@ -132,7 +132,8 @@ class Worker:
     async def _commit(self) -> None:
         self.committed_at = monotonic()
         mine = self._mine()
-        self.intake.forget(self.intake.positions.keys() - mine)
+        # On the ledger's thread, where a batch may still be under way whose turn a rebalance cut short.
+        await self._off_loop(lambda: self.intake.forget(self.intake.positions.keys() - mine))
         positions = dict(self.intake.positions)
         await commit(self.app, positions)
         self.metrics.lags(positions, await ends(self.app, positions))

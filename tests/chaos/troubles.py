@@ -76,5 +76,6 @@ def a_third_worker(house: House, dice: Random) -> None:
 
 
 TROUBLES: tuple[Trouble, ...] = (
-    kill_a_worker, freeze_a_worker, restart_the_broker, restart_the_database, kill_the_relay, a_third_worker, kill_the_web, kill_both_workers,
+    kill_a_worker, freeze_a_worker, restart_the_broker, restart_the_database,
+    kill_the_relay, a_third_worker, kill_the_web, kill_both_workers,
 )  # fmt: skip

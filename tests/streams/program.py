@@ -3,8 +3,11 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tests.servers.processes import GUARD
 
 PATIENCE = 60.0
 
@@ -17,6 +20,9 @@ class Program:
         self.told_to_end = False
         with log.open("wb") as file:
             self.process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, env={**os.environ, **environment})
+        # The guard also removes a folder, which a program does not have.
+        guard = [sys.executable, "-I", "-S", GUARD, str(self.process.pid), str(int(signal.SIGKILL)), str(log.with_suffix(".none"))]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)
 
     @property
     def said(self) -> str:
@@ -43,18 +49,24 @@ class Program:
         """End it at once (SIGKILL)."""
         self.told_to_end = True
         self.process.kill()
-        self.process.wait()
+        self._waited()
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM); its exit code."""
         self.told_to_end = True
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        return self._waited()
 
     def ended(self) -> int:
         """Wait until it ends of itself; its exit code."""
         self.told_to_end = True
-        return self.process.wait(PATIENCE)
+        return self._waited()
+
+    def _waited(self) -> int:
+        code = self.process.wait(PATIENCE)
+        if not self._guard.stdin or not self._guard.stdin.closed:
+            self._guard.communicate(b".")
+        return code
 
     def freeze(self) -> None:
         """Stop it in its tracks (SIGSTOP)."""

@@ -40,7 +40,11 @@ def registrations(plant: Plant, number: int) -> None:
     patients = [f"P{n}" for n in range(number)]
     plant.send(ground(*patients))
     meet(plant, (
-        [(twenty(patient, n, performer_id=f"dr-{n}", site_id=f"site-{n}"), here), (site(f"s-{n}", f"site-{n}"), there), (physician(n), there)]
+        [
+            (twenty(patient, n, performer_id=f"dr-{n}", site_id=f"site-{n}"), here),
+            (site(f"s-{n}", f"site-{n}"), there),
+            (physician(n), there),
+        ]
         for n, patient in enumerate(patients)
     ))  # fmt: skip
     plant.drained()
@@ -105,12 +109,12 @@ def partitions_of_two(plant: Plant) -> tuple[int, int]:
 
 def owners(plant: Plant) -> dict[int, str]:
     """Who took from which number of partition last."""
-    return dict(plant.ask("SELECT partition, writer FROM positions WHERE topic LIKE '%.record' OR topic LIKE '%record' ORDER BY moved_at"))  # type: ignore[arg-type]
+    return dict(plant.ask("SELECT partition, writer FROM positions WHERE topic LIKE '%.record' OR topic LIKE '%record' ORDER BY moved_at"))
 
 
 def require_two(plant: Plant, here: int, there: int) -> None:
     """Both partitions were read by workers of their own, else nothing raced."""
-    by = dict(plant.ask("SELECT partition, writer FROM positions WHERE topic LIKE '%time-log'"))  # type: ignore[arg-type]
+    by = dict(plant.ask("SELECT partition, writer FROM positions WHERE topic LIKE '%time-log'"))
     assert by[here] != by[there]
 
 

@@ -85,7 +85,7 @@ def test_a_restart_under_the_same_name_does_not_wait_for_the_session(plant: Plan
 
 
 def test_a_worker_that_is_told_to_stop_commits_and_leaves(plant: Plant) -> None:
-    """Given a worker at work, when it gets SIGTERM, then it ends with 0, the broker knows the ledger's positions, and its successor goes on."""
+    """Given a worker at work, when it gets SIGTERM, then it ends with 0, the broker knows the ledger's positions, its successor goes on."""
     plant.relay()
     plant.send(registry())
     spread(plant, range(40))

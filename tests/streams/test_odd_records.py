@@ -46,7 +46,7 @@ def accepted(plant: Plant) -> set[str]:
 
 
 def test_what_cannot_be_taken_is_parked_and_its_partition_goes_on(plant: Plant) -> None:
-    """Given odd messages among good ones on one partition, then each odd one is parked, also on care.dead-letters, and all good ones count."""
+    """Given odd messages among good ones on one partition, then each odd one is parked, told on care.dead-letters, and the others count."""
     topic = plant.layout.name(TIME_LOG)
     large = {**call(3), "note": "x" * 1_048_576}
     in_binary = binary(call(5))
@@ -172,7 +172,7 @@ async def deleted(plant: Plant, topic: str, partition: int, before: int) -> None
 
 
 def test_a_topic_that_was_made_anew_is_not_passed_over(plant: Plant) -> None:
-    """Given a position beyond the end of a partition, as after a topic was made anew, then the worker refuses instead of taking it for read."""
+    """Given a position beyond the end of a partition, as after a topic was made anew, then the worker refuses to take it for read."""
     topic = plant.layout.name(TIME_LOG)
     plant.send([call(1)])
     plant.ledger.accept_loss(topic, 2, 1_000, by="pat", reason="as if it had been longer")

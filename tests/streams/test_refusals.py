@@ -11,7 +11,7 @@ from tests.streams.plant import Plant, plain
 
 
 def test_a_worker_with_other_rules_names_both(plant: Plant, tmp_path: Path) -> None:
-    """Given a ledger that was decided by the packaged rules, when a worker carries a changed copy, then it ends and names both rule sets."""
+    """Given a ledger that was decided by the packaged rules, when a worker carries a changed copy, then it ends and names both."""
     active = plant.ledger.rulebook
     changed = Path(shutil.copytree(PACKAGED, tmp_path / "rules"))
     file = changed / "ruleset.yaml"
