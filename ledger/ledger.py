@@ -148,9 +148,8 @@ class Ledger:
         due. Where others write as well, patients whom one of them has at hand are left to the next time.
         """
         _ = self.rulebook  # a new ledger takes its rules on in a transaction of its own, which would wait for this one
-        with database.reading(self.engine) as connection:
-            if not draining.waits(connection):
-                return False
+        if not look(self.engine, draining.waits):
+            return False
         start = self._turn
         page: Page | None = start
         while page is not None:
