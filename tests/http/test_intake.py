@@ -126,7 +126,9 @@ async def test_when_too_much_waits_callers_are_told_to_come_again(tmp_path: Path
     async with web(tmp_path, queue_events=2) as server:
         holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        taken = [asyncio.create_task(server.send([{**GOOD, "id": f"q-{n}"}])) for n in range(2)]
+        taken = [asyncio.create_task(server.send([{**GOOD, "id": "q-0"}]))]
+        await until(lambda: server.service.writer.queued_events and not server.service.writer._jobs)  # the first is being taken in
+        taken.append(asyncio.create_task(server.send([{**GOOD, "id": "q-1"}])))
         await until(lambda: server.service.writer.queued_events >= 2)
         assert not (await server.get("/readyz")).json()["ready"]
         refused = await server.post(raw([{**GOOD, "id": "q-2"}]))
