@@ -10,6 +10,7 @@ import yaml
 from domain.event_types import EVENT_TYPES
 from domain.output_types import OUTPUT_TYPES
 from domain.progress import PROGRESS
+from domain.roster import ROSTER
 from streams.codec import dead_letter
 from streams.topics import TOPIC_OF, TOPICS, Layout, keys_of
 from tests.domain.event_examples import accepted, an_event
@@ -61,7 +62,7 @@ def test_channels_are_the_topics_with_their_messages() -> None:
     assert [channel["address"] for channel in DOCUMENT["channels"].values()] == [topic.name for topic in TOPICS]
     for channel, topic in zip(DOCUMENT["channels"].values(), TOPICS, strict=True):
         assert channel["messages"] == {kind: {"$ref": f"#/components/messages/{kind}"} for kind in topic.types or ("dead-letter",)}
-    assert MESSAGES.keys() == {*EVENT_TYPES, *OUTPUT_TYPES, "dead-letter"} - {PROGRESS}
+    assert MESSAGES.keys() == {*EVENT_TYPES, *OUTPUT_TYPES, "dead-letter"} - {PROGRESS, ROSTER}
 
 
 def test_operations_use_messages_of_their_own_channel() -> None:
