@@ -14,9 +14,9 @@ from domain.lines import CLOSED, Key, Line
 from domain.records import history, reading_months, with_windows
 from domain.settlement import GONE, PatientMonth, Scope, Stored, line_id, line_row, settle
 from ledger.holdings import Holding, Holdings, parsed
+from ledger.outbox import mark_of
 from ledger.recount import Expectation, Months, Recount, recount, same
 from ledger.replay import Replay
-from ledger.rosters import mark_of
 
 
 def audit(

@@ -135,9 +135,7 @@ def times_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[
     b, c = schema.busy.c, schema.conflicts.c
     near = and_(b.start > c.start - LONGEST, b.start <= c.start)
     other = and_(b.tenant == c.tenant, b.performer == c.performer, near, b.identity == c.other_identity)
-    statement = (
-        select(c.patient_key, c.identity, b.time).join(schema.busy, other).where(c.patient_key.in_(bindparam("keys", expanding=True)))
-    )
+    statement = select(c.patient_key, c.identity, b.time).join(schema.busy, other).where(one_of(c.patient_key))
     times: dict[str, list[tuple[str, int]]] = {}
     for key, identity, time in found(connection, statement, sorted(patients)):
         times.setdefault(key, []).append((identity, time))

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, select
 
 from domain.calendar import utc_text
-from domain.settlement import Out, PatientMonth, event_id
+from domain.settlement import Out, PatientMonth, Row, event_id
 from ledger import locks, news, schema
 from ledger.database import insert_all
 
 SOURCE: Final = "/caremonth"
+
+
+def mark_of(data: Row) -> str:
+    """A digest by which what was told last of a month or a patient is known again."""
+    return blake2b(orjson.dumps(data), digest_size=8).hexdigest()
 
 
 class Outbox:

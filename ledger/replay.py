@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from hashlib import blake2b
 from typing import Any, Final
-
-import orjson
 
 from domain.alerts import ALERT
 from domain.lines import CLOSED, READY, Key
@@ -19,8 +16,7 @@ from domain.progress import PROGRESS
 from domain.roster import ROSTER
 from domain.settlement import ADJUSTMENT, BILLED, LINE_READY, LINE_WITHDRAWN, MONTH_CLOSED, Row, Stored, event_id
 from ledger.holdings import Month, Sent, parsed
-from ledger.outbox import SOURCE
-from ledger.rosters import mark_of
+from ledger.outbox import SOURCE, mark_of
 
 Lines = Mapping[str, Mapping[Key, Stored]]
 About = tuple[str, str, str]
@@ -152,7 +148,7 @@ class Replay:
         self.touched.add(month)
         steps = self.steps.setdefault(month, [])
         steps.append(identifier)
-        self.marks[month] = blake2b(orjson.dumps(data), digest_size=8).hexdigest()
+        self.marks[month] = mark_of(data)
         who = (data["tenant"], data["patient_id"]) == (self.tenant, self.patient)
         return who and identifier == event_id(PROGRESS, f"{self.tenant}/{self.patient}/{month}/{len(steps)}")
 

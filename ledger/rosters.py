@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
-
-import orjson
 
 from domain.facts import Registry
 from domain.records import history, latest_time
 from domain.roster import ROSTER, Rosters
 from domain.rulebook import Rulebook
 from domain.settlement import Out, Row
-from ledger.outbox import Outbox
+from ledger.outbox import Outbox, mark_of
 from ledger.workspace import PatientDocument, Workspace
 
 
@@ -49,8 +46,3 @@ def _is_news(document: PatientDocument, data: Row) -> bool:
     document.roster = {"mark": mark, "steps": document.roster.get("steps", 0) + 1}
     document.changed = True
     return True
-
-
-def mark_of(data: Row) -> str:
-    """A digest by which a roster is known again."""
-    return blake2b(orjson.dumps(data), digest_size=8).hexdigest()

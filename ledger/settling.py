@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -23,7 +22,7 @@ from ledger.database import found, upsert_all
 from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
 from ledger.marks import Key as MonthKey
-from ledger.outbox import Outbox
+from ledger.outbox import Outbox, mark_of
 from ledger.rosters import tell_rosters
 from ledger.workspace import Workspace
 
@@ -201,7 +200,7 @@ class Settlement:
         if not decision.programs and not standing and "progress" not in state:
             return
         data = progress(one, decision, standing)
-        mark = blake2b(orjson.dumps(data), digest_size=8).hexdigest()
+        mark = mark_of(data)
         if state.get("progress") != mark:
             state["progress"] = mark
             state["steps"] = state.get("steps", 0) + 1

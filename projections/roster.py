@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Column, Connection, Index, LargeBinary, MetaData, Table, Text, bindparam, select
+from sqlalchemy import BigInteger, Column, Connection, Index, LargeBinary, MetaData, Table, Text, select
 
 from domain.calendar import UTC, zone
 from domain.settlement import Row
 from domain.spans import AFTER, BEFORE, Span
 from domain.tally import BEFORE_CONSENT
-from ledger.database import chunks, upsert_all
+from ledger.database import found, upsert_all
+from ledger.keys import one_of
 from projections.projection import Event
 from projections.state import Closed
 
@@ -100,11 +101,10 @@ def rosters(connection: Connection, tenant: str, month: str, others: Iterable[st
     t = board_rosters.c
     low, high = UTC.month_bounds(month)
     statement = select(t.key, t.document).where(t.tenant == tenant, t.last > low - NEAR, t.first < high + NEAR)
-    found = dict(_read(connection.execute(statement).all()))
-    named = select(t.key, t.document).where(t.key.in_(bindparam("keys", expanding=True)))
-    for chunk in chunks(f"{tenant}/{patient}" for patient in others if patient not in found):
-        found.update(_read(connection.execute(named, {"keys": chunk}).all()))
-    return found
+    rosters = dict(_read(connection.execute(statement).all()))
+    missing = [f"{tenant}/{patient}" for patient in others if patient not in rosters]
+    rosters.update(_read(found(connection, select(t.key, t.document).where(one_of(t.key)), missing)))
+    return rosters
 
 
 def _read(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[str, Row]]:
@@ -117,12 +117,12 @@ def sides_of(progress: Row, roster: Row | None, month: str) -> list[tuple[Row, C
     Those in which the patient is without that the month tells anything of them are untouched.
     """
     sides = {(row["program"], row["practitioner_id"]): Side(row) for row in (roster["programs"] if roster else ())}
-    found: dict[tuple[str, str], tuple[Row, Closed]] = {}
+    told: dict[tuple[str, str], tuple[Row, Closed]] = {}
     for program in progress.get("programs", ()):
         key = program["program"], program["practitioner_id"]
-        found[key] = (sides[key].told(program, month), sides[key].closed) if key in sides else (program, NO_CONSENT)
-    found.update({key: (side.untouched(month), side.closed) for key, side in sides.items() if key not in found and side.active(month)})
-    return [found[key] for key in sorted(found)]
+        told[key] = (sides[key].told(program, month), sides[key].closed) if key in sides else (program, NO_CONSENT)
+    told.update({key: (side.untouched(month), side.closed) for key, side in sides.items() if key not in told and side.active(month)})
+    return [told[key] for key in sorted(told)]
 
 
 def _span(one: Row) -> Span:
