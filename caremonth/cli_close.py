@@ -14,7 +14,6 @@ from caremonth.cli_text import dollars
 from domain.events import Invalid
 from domain.instants import format_instant, month_end
 from domain.lines import CLOSED, HELD
-from domain.rulebook_vocabulary import vocabulary
 from domain.settlement import NAMESPACE
 from ledger import Ledger, Summary
 from ledger.codec import decode
@@ -50,7 +49,7 @@ def close_month(ledger: Ledger, tenant: str, month: str, site: str | None, at: i
         raise RefusedError(f"{month} is not over in UTC at that time; close it from {format_instant(month_end(month))} on")
     raw = close_event(tenant, month, site, format_instant(at), by)
     try:
-        decode(raw, vocabulary(ledger.rulebook))
+        decode(raw, ledger.words)
     except Invalid as refusal:
         raise RefusedError(f"this close is not valid: {refusal.message}") from None
     require_known(ledger, tenant, site, warning=_FINAL)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import orjson
-
 from caremonth.cli_errors import RefusedError
 from caremonth.cli_ledger import has_ledger, opened
 from caremonth.cli_options import Settings
@@ -13,10 +11,9 @@ from caremonth.cli_output import put_json, put_rich, put_rows
 from caremonth.cli_text import PROBLEMS
 from caremonth.rules_cli import UnknownCodeError, list_text, rules_check, rules_list, rules_show, show_text
 from domain.rulebook import Rulebook
-from domain.rulebook_compile import compile_rulebook
 from ledger.database import reading
 from ledger.rule_files import PACKAGED
-from ledger.rules import ACTIVE, document_of, load, setting
+from ledger.rules import Rules, load
 
 
 def put_rule_sets(settings: Settings) -> None:
@@ -67,7 +64,7 @@ def _stored(settings: Settings) -> Rulebook | None:
     """The rules a ledger was decided by, also where the program carries others."""
     if not has_ledger(settings):
         return None
+    rules = Rules()
     with opened(settings) as ledger, reading(ledger.engine) as connection:
-        digest = setting(connection, ACTIVE)
-        document = document_of(connection, digest) if digest else None
-    return compile_rulebook(orjson.loads(document)) if document else None
+        rules.refresh(connection)
+    return rules.latest() if rules.rows else None

@@ -41,12 +41,12 @@ _SOURCES: Final = {"timer": "timer", "manual": "by hand", "inferred": "inferred"
 def explained(ledger: Ledger, tenant: str, patient: str, month: str) -> list[Branch]:
     """The explanation of a patient-month in a ledger; LedgerError for a patient of whom nothing is known."""
     tree = ledger.explain(tenant, patient, month)
-    one = PatientMonth(tenant, patient, month)
+    one, rulebook = PatientMonth(tenant, patient, month), ledger.rules.at(tenant, month)
     with reading(ledger.engine) as connection:
-        decision = decision_of(connection, ledger.rulebook, one)
+        decision = decision_of(connection, rulebook, one)
         registry = registrations.load(connection, tenant)
         adjusted = _adjusted(connection, one.key)
-    return [_heading(tree), *Explanation(tree, decision, registry, ledger.rulebook, adjusted).branches()]
+    return [_heading(tree), *Explanation(tree, decision, registry, rulebook, adjusted).branches()]
 
 
 def _adjusted(connection: Connection, month_key: str) -> Adjusted:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from domain.events import Event, Invalid, digest
 from domain.vocabulary import Vocabulary
-from ledger import locks, schema
+from ledger import histories, locks, schema
 from ledger.codec import LARGEST, decode
 from ledger.database import found, insert_all, insert_new, is_postgres
 from ledger.keys import one_of
@@ -137,6 +137,10 @@ def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
         for seq, a in enumerate(arrivals, first)
     ]  # fmt: skip
     insert_all(connection, schema.events, rows)
+    sums = histories.Sums()
+    for a in arrivals:
+        sums.add(a.event.tenant, a.event.source, a.event.id, a.digest)
+    histories.raise_by(connection, sums)
 
 
 def park(connection: Connection, parked: Sequence[Parked]) -> None:

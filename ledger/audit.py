@@ -84,11 +84,12 @@ def _lines(one: PatientMonth, count: Recount, held: Holding, expected: Expectati
     for month in sorted(months):
         here, stored = one._replace(month=month), held.lines.get(month, {})
         earlier = sorted(reading_months(count.lasting, month) & count.months.keys())
-        lines = decide(facts.history(month, earlier), month, expected.registry, expected.rulebook).lines
+        rulebook = expected.rules.at(one.tenant, month)
+        lines = decide(facts.history(month, earlier), month, expected.registry, rulebook).lines
         sites = expected.closures.get(month, ())
-        if not sites and _unchanged(here, stored, lines, expected.rulebook.id):
+        if not sites and _unchanged(here, stored, lines, rulebook.id):
             continue
-        for name in sorted(_changed(here, stored, lines, sites, expected.rulebook.id)):
+        for name in sorted(_changed(here, stored, lines, sites, rulebook.id)):
             yield f"{one.tenant}: line {name} of patient {one.patient} in {month} is not what the events come to"
 
 

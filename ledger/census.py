@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Select, func, select
 
 from domain.facts import Registry
 from domain.registry import Registration, registry_of
-from domain.rulebook import Rulebook
 from domain.rulebook_compile import digest
-from ledger import registrations, schema
+from ledger import histories, registrations, schema
 from ledger.accepting import CLOSE
 from ledger.arrivals import letter_id, target_of
 from ledger.booking import Busy, sweep
 from ledger.holdings import parsed
+from ledger.rules import Rules
 from ledger.trusted import RETRACTED, reread
 
 TOLD: Final = 20
@@ -33,7 +33,7 @@ class Common(NamedTuple):
     """What all patients' audits share, recomputed from the events: `dead` are, by tenant, the identities that
     something took out, with the latest time it was recorded, `stands` closes that something named."""
 
-    rulebook: Rulebook
+    rules: Rules
     registries: dict[str, Registry]
     dead: dict[str, dict[str, int]]
     tombstones: set[tuple[str, str, str, int]]
@@ -52,11 +52,11 @@ class Common(NamedTuple):
         return sorted((identity, cause) for named, identity, cause, _ in self.tombstones if named == tenant and identity in closes)
 
 
-def common(connection: Connection, rulebook: Rulebook) -> Common:
+def common(connection: Connection, rules: Rules) -> Common:
     """Registrations, closes and dead identities, in one pass over the events that may carry them."""
     t = schema.events.c
     held: dict[str, list[Registration]] = {}
-    found = Common(rulebook, {}, {}, set(), [])
+    found = Common(rules, {}, {}, set(), [])
     kinds = (registrations.SITE, registrations.PERSON)
     some = t.type.in_((*kinds, CLOSE, RETRACTED)) | t.replaces.is_not(None)
     for (raw,) in rows(connection, select(t.raw).where(some).order_by(t.seq)):
@@ -90,6 +90,18 @@ def numbers(connection: Connection) -> Iterator[str]:
             yield f"{(last or 0) - there} of {last} {what} are missing: their numbers have holes"
 
 
+def sums(connection: Connection) -> Iterator[str]:
+    """The sums of the tenants' events, by which a replay knows whether history has moved, made anew."""
+    t = schema.events.c
+    found = histories.Sums()
+    for row in rows(connection, select(t.tenant, t.source, t.id, t.digest)):
+        found.add(*row)
+    counted, stored = dict(found.histories()), histories.of(connection)
+    for tenant in sorted(counted.keys() | stored.keys()):
+        if counted.get(tenant) != stored.get(tenant):
+            yield f"{tenant}: the sum of the accepted events is not that of the events stored"
+
+
 def waiting(connection: Connection) -> Iterator[str]:
     """What an interruption left to be done."""
     for table, what in ((schema.due, "decisions"), (schema.closings, "closes")):
@@ -104,7 +116,7 @@ def rule_sets(connection: Connection) -> Iterator[str]:
     for name, identifier, document in connection.execute(select(t.digest, t.id, t.document)):
         try:
             parsed = orjson.loads(document)
-            sound = digest(parsed) == name and parsed["ruleset"]["id"] == identifier
+            sound = digest(parsed) == name and identifier in (parsed["ruleset"]["id"], f"{parsed['ruleset']['id']}+{name[:8]}")
         except (LookupError, TypeError, ValueError):
             sound = False
         if not sound:

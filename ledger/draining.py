@@ -8,12 +8,12 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 
 from domain.facts import Registry
-from domain.rulebook import Rulebook
 from ledger import locks, schema
 from ledger.database import chunks, found
 from ledger.keys import one_of
 from ledger.marks import REGISTERED, of_tenants, registered, spread, take_due
 from ledger.outbox import Outbox
+from ledger.rules import Rules
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
 
@@ -44,11 +44,12 @@ def waits(connection: Connection) -> bool:
 class Drain:
     """Decides within one transaction."""
 
-    def __init__(self, connection: Connection, rulebook: Rulebook, registries: Registries | None) -> None:
+    def __init__(self, connection: Connection, rules: Rules, registries: Registries | None) -> None:
         self.connection = connection
         self.outbox = Outbox(connection)
         self.work = Workspace(connection)
-        self.settlement = Settlement(connection, self.work, rulebook, self.outbox, registries)
+        self.rules = rules
+        self.settlement = Settlement(connection, self.work, rules, self.outbox, registries)
 
     def some(self, limit: int, page: Page, *, wait: bool) -> Portion:
         """Decide a portion, of patients whom nobody else has at hand; with `wait` of whoever comes first, once they are free."""
@@ -80,6 +81,7 @@ class Drain:
             self._settle(self.work.hold(_patients(waiting, page)), waiting, page, limit)
 
     def _settle(self, held: set[str], waiting: list[tuple[str, str]], page: Page, limit: int) -> bool:
+        self.rules.refresh(self.connection)
         if page.closes:
             months = [key for key, _ in waiting if key.rpartition("/")[0] in held]
             c = schema.closings.c

@@ -8,52 +8,51 @@ from sqlalchemy import Connection
 
 from domain.alerts import immune_close
 from domain.events import Event
-from domain.rulebook import Rulebook
-from domain.rulebook_vocabulary import vocabulary
 from ledger import arrivals, locks
 from ledger.accepting import CLOSE, Acceptance
 from ledger.arrivals import Arrival, Fate, Parked
 from ledger.draining import Drain
 from ledger.outbox import Outbox
+from ledger.rules import Rules
 
 Run = Sequence[Arrival | Parked]
 CHUNK = 2_000
 """Patient-months decided together."""
 
 
-def take(connection: Connection, rulebook: Rulebook, read: Run) -> list[Fate]:
+def take(connection: Connection, rules: Rules, read: Run) -> list[Fate]:
     """Take input in, in order, and tell what became of each.
 
     Where a close is among it, this transaction has the tenants to itself: what was due before a close is decided before it is taken in,
     and what follows it finds it carried out. Raises ClosesWaitError where a close waits from before.
     """
     if any(is_close(one) for one in read):
-        return take_alone(connection, rulebook, read)
-    return _take(connection, rulebook, read)
+        return take_alone(connection, rules, read)
+    return _take(connection, rules, read)
 
 
-def take_alone(connection: Connection, rulebook: Rulebook, read: Run) -> list[Fate]:
+def take_alone(connection: Connection, rules: Rules, read: Run) -> list[Fate]:
     """Take input in and decide all that is due before each close in it, with no other writer of its tenants between."""
     tenants = {one.event.tenant for one in read if isinstance(one, Arrival)}
     locks.tenants(connection, tenants, alone=True)
     locks.gate(connection)
     fates: list[Fate] = []
     for run in between_closes(read):
-        drain = Drain(connection, rulebook, None)
+        drain = Drain(connection, rules, None)
         if is_close(run[0]):
             drain.all_of(tenants, CHUNK)
         elif tenants:
             drain.closes_of(tenants, CHUNK)
-        fates += _take(connection, rulebook, run)
+        fates += _take(connection, rules, run)
     return fates
 
 
-def _take(connection: Connection, rulebook: Rulebook, run: Run) -> list[Fate]:
+def _take(connection: Connection, rules: Rules, run: Run) -> list[Fate]:
     fates = arrivals.sort_out(connection, run)
     outbox = Outbox(connection)
     if new := [fate for fate in fates if isinstance(fate, Arrival)]:
         events = [one.event for one in new]
-        acceptance = _placed(connection, rulebook, events, outbox)
+        acceptance = _placed(connection, rules, events, outbox)
         arrivals.store(connection, new)
         acceptance.confirm(events)
     arrivals.park(connection, [fate for fate in fates if isinstance(fate, Parked)])
@@ -61,9 +60,9 @@ def _take(connection: Connection, rulebook: Rulebook, run: Run) -> list[Fate]:
     return fates
 
 
-def _placed(connection: Connection, rulebook: Rulebook, events: Sequence[Event], outbox: Outbox) -> Acceptance:
+def _placed(connection: Connection, rules: Rules, events: Sequence[Event], outbox: Outbox) -> Acceptance:
     """Turn new events into facts and queue what must be decided again."""
-    acceptance = Acceptance(connection, vocabulary(rulebook))
+    acceptance = Acceptance(connection, rules.words)
     acceptance.take(events)
     for target, by, time in acceptance.immune:
         alert = immune_close(target.tenant, target.data.month, target.identity, by)

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Engine, select
 
 from domain.rulebook import Rulebook
-from domain.rulebook_vocabulary import vocabulary
+from domain.vocabulary import Vocabulary
 from ledger import arrivals, database, draining, intake, positions, reading, schema, sending
 from ledger.accepting import ClosesWaitError
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
@@ -20,7 +20,7 @@ from ledger.draining import Drain, Page, Portion, Registries
 from ledger.intake import CHUNK
 from ledger.positions import Claim, Partition
 from ledger.retry import look, transaction
-from ledger.rules import rulebook_for
+from ledger.rules import Rules, rules_for
 
 BATCH: Final = 8_000
 SETTLE_AFTER: Final = 100_000
@@ -33,8 +33,8 @@ class Ledger:
 
     def __init__(self, engine: Engine, rules: Path | None = None) -> None:
         self.engine = engine
-        self._rules = rules
-        self._rulebook: Rulebook | None = None
+        self._directory = rules
+        self._held: Rules | None = None
         self._registries: Registries = {}
         self._turn = Page()
 
@@ -45,11 +45,21 @@ class Ledger:
         self.engine.dispose()
 
     @property
-    def rulebook(self) -> Rulebook:
+    def rules(self) -> Rules:
         """The rules the ledger is decided by; raises RulesDifferError when the program carries others."""
-        if self._rulebook is None:
-            self._rulebook = rulebook_for(self.engine, self._rules)
-        return self._rulebook
+        if self._held is None:
+            self._held = rules_for(self.engine, self._directory)
+        return self._held
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rule set of the months to come, in all tenants that have none of their own."""
+        return self.rules.latest()
+
+    @property
+    def words(self) -> Vocabulary:
+        """What events may name under the rules."""
+        return self.rules.words
 
     def ingest(
         self,
@@ -66,7 +76,7 @@ class Ledger:
         """
         total, undecided = Summary(), 0
         iterator = iter(inputs)
-        words = vocabulary(self.rulebook)
+        words = self.words
         with calm():
             while part := list(islice(iterator, batch * BATCHES_READ)):
                 for run in intake.between_closes(arrivals.read(part, words)):
@@ -83,7 +93,7 @@ class Ledger:
 
     def read(self, inputs: Iterable[Input]) -> list[Arrival | Parked]:
         """Validate inputs for `take`; of the ledger only the rules' words are needed."""
-        return arrivals.read(inputs, vocabulary(self.rulebook))
+        return arrivals.read(inputs, self.words)
 
     def take(self, read: Sequence[Arrival | Parked], claim: Claim | None = None) -> list[Fate]:
         """Take validated input in and tell what became of each, in the order given; `settle` decides what is due by it.
@@ -99,7 +109,7 @@ class Ledger:
         def work(connection: Connection) -> list[Fate]:
             if claim is not None:
                 positions.move(connection, claim)
-            return intake.take(connection, self.rulebook, read)
+            return intake.take(connection, self.rules, read)
 
         while True:
             try:
@@ -147,7 +157,7 @@ class Ledger:
         Goes round: each time on from where the last one stopped, or who comes late in the order would wait for as long as others become
         due. Where others write as well, patients whom one of them has at hand are left to the next time.
         """
-        _ = self.rulebook  # a new ledger takes its rules on in a transaction of its own, which would wait for this one
+        _ = self.rules  # a new ledger takes its rules on in a transaction of its own, which would wait for this one
         if not look(self.engine, draining.waits):
             return False
         start = self._turn
@@ -166,7 +176,7 @@ class Ledger:
 
     def _portion(self, limit: int, page: Page, *, wait: bool) -> Portion:
         def work(connection: Connection) -> Portion:
-            return Drain(connection, self.rulebook, self._registries).some(limit, page, wait=wait)
+            return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait)
 
         return transaction(self.engine, work)
 
@@ -176,7 +186,7 @@ class Ledger:
 
     def explain(self, tenant: str, patient: str, month: str) -> dict[str, Any]:
         """The reason tree of a patient-month; LedgerError for a patient of whom nothing is known."""
-        return reading.explain(self.engine, self.rulebook, tenant, patient, month)
+        return reading.explain(self.engine, self.rules, tenant, patient, month)
 
     def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """Decisions out, in order, after a position."""
@@ -204,7 +214,7 @@ class Ledger:
         def work(connection: Connection) -> Summary:
             for some in chunks([letter.id for letter in letters]):
                 connection.execute(schema.dead_letters.delete().where(t.id.in_(some)))
-            return Summary.of(intake.take_alone(connection, self.rulebook, read))
+            return Summary.of(intake.take_alone(connection, self.rules, read))
 
         total = transaction(self.engine, work)
         self.settle()
@@ -214,7 +224,7 @@ class Ledger:
         """Recompute everything from the events; the differences to what is stored."""
         from ledger.verify import verify
 
-        return verify(self.engine, self._rules)
+        return verify(self.engine, self._directory)
 
 
 def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False, create: bool = True) -> Ledger:

@@ -20,6 +20,7 @@ from ledger.booking import conflicts_of
 from ledger.database import chunks, reading
 from ledger.errors import UnknownPatientError
 from ledger.outbox import sent
+from ledger.rules import Rules
 from ledger.workspace import Workspace
 
 ORDER: Final = ("tenant", "patient_id", "month", "program", "practitioner_id", "code", "date_of_service", "window_start")
@@ -54,10 +55,12 @@ def decision_of(connection: Connection, rulebook: Rulebook, one: PatientMonth) -
     return decide(facts, one.month, registrations.load(connection, one.tenant), rulebook)
 
 
-def explain(engine: Engine, rulebook: Rulebook, tenant: str, patient: str, month: str) -> Row:
+def explain(engine: Engine, rules: Rules, tenant: str, patient: str, month: str) -> Row:
     """The reason tree of a patient-month; UnknownPatientError for a patient of whom nothing is known."""
     one = PatientMonth(tenant, patient, month)
     with reading(engine) as connection:
+        rules.refresh(connection)
+        rulebook = rules.at(tenant, month)
         decision = decision_of(connection, rulebook, one)
         t = schema.lines.c
         listed = [orjson.loads(row) for (row,) in connection.execute(select(t.row).where(t.month_key == one.key, t.status != GONE))]

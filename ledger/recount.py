@@ -15,8 +15,8 @@ from domain.facts import Entry, History, Reading, Registry
 from domain.instants import parse_instant
 from domain.records import TYPES, Facts, months_of, note_taken_out, place
 from domain.roster import Rosters
-from domain.rulebook import Rulebook
 from ledger import schema
+from ledger.rules import Rules
 from ledger.trusted import FORMS, turned
 
 TIME: Final = "care.time.logged.v1"
@@ -36,7 +36,7 @@ _EVENTS: Final = (
 class Expectation(NamedTuple):
     """What the facts of a tenant's patients are judged by; `stands` are its closes that something named, each with what did."""
 
-    rulebook: Rulebook
+    rules: Rules
     tracked: Container[str]
     registry: Registry
     dead: Mapping[str, int]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from domain.facts import Registry
 from domain.records import history, latest_time
 from domain.roster import ROSTER, Rosters
-from domain.rulebook import Rulebook
 from domain.settlement import Out, Row
 from ledger.outbox import Outbox, mark_of
+from ledger.rules import Rules
 from ledger.workspace import PatientDocument, Workspace
 
 
@@ -19,18 +19,19 @@ def tell_rosters(
     registry_of: Callable[[str], Registry],
     named: Callable[[str], Iterable[int]],
     outbox: Outbox,
-    rulebook: Rulebook,
+    rules: Rules,
 ) -> None:
     """Send the rosters of these patients (keys `tenant/patient`) that are not as they were told last; the workspace keeps what was told.
 
     `named` tells of a patient when the sites and people were registered whom the facts name.
     """
     work.load_patients(due)
-    rosters = Rosters(rulebook)
+    rosters: dict[str, Rosters] = {}
     for key in due:
         tenant, _, subject = key.partition("/")
         document = work.patients[key]
-        data = rosters.of(tenant, subject, history(document.facts, {}, (), ()), registry_of(tenant))
+        book = rules.latest(tenant)
+        data = rosters.setdefault(book.digest, Rosters(book)).of(tenant, subject, history(document.facts, {}, (), ()), registry_of(tenant))
         if _is_news(document, data):
             time = max((latest_time(document.facts, {}), *named(key)))
             outbox.add(Out(ROSTER, f"{key}/{document.roster['steps']}", data), tenant, subject, time)

@@ -1,52 +1,152 @@
-"""Which rules a ledger is decided by: the rule set is stored whole with what it decided."""
+"""Which rules a ledger is decided by, tenant by tenant and month by month: rule sets are stored whole with what they decided."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, Engine, select
 
 from domain.rulebook import Rulebook
 from domain.rulebook_compile import compile_rulebook
-from ledger import locks, schema
+from domain.rulebook_vocabulary import padded, union
+from domain.vocabulary import Vocabulary
+from ledger import activations, locks, schema
+from ledger.activations import Activation
 from ledger.database import insert_new, reading, upsert_all, writing
 from ledger.errors import LedgerError, RulesDifferError
 from ledger.rule_files import PACKAGED, RuleFileError, load_document, packaged_fingerprint
 
-ACTIVE: Final = "rules"
-FINGERPRINT: Final = "rules_fingerprint"
+LATER: Final = "9999-12"
+"""Stands for the months to come."""
+_FILES: Final = "rules/"
+"""Settings of this name and a digest of rule files tell which rule set they make, so that the usual case parses none of them."""
 
 
-def rulebook_for(engine: Engine, directory: Path | None = None) -> Rulebook:
-    """The ledger's rules, if the program carries the same; a new ledger takes on the program's.
+class Rules:
+    """The rule sets of a ledger and where each holds. What is at hand is brought up to date within each transaction that decides."""
 
-    The files' bytes are compared first, so that the usual case parses none of them. Raises RulesDifferError.
+    def __init__(self) -> None:
+        self.rows: list[Activation] = []
+        self.books: dict[str, Rulebook] = {}
+        self._visible: list[Activation] = []
+        self._found: dict[tuple[str, str], Rulebook] = {}
+        self._words: Vocabulary | None = None
+
+    def refresh(self, connection: Connection) -> None:
+        """Learn of activations since the last time; asked under the lock of the tenants that are decided."""
+        new = activations.after(connection, self.rows[-1].seq if self.rows else 0)
+        if not new:
+            return
+        for digest in {row.digest for row in new} - self.books.keys():
+            self.books[digest] = stored_book(connection, digest)
+        self.rows += new
+        if len(self.books) > 1:
+            self.books = {digest: padded(book, self.books.values()) for digest, book in self.books.items()}
+        self._visible = activations.visible(self.rows)
+        self._found.clear()
+        self._words = None
+
+    def row(self, tenant: str, month: str) -> Activation:
+        """The activation that decides a tenant's month."""
+        return next(row for row in self._visible if row.covers(tenant, month))
+
+    def at(self, tenant: str, month: str) -> Rulebook:
+        """The rule set that decides a tenant's month."""
+        found = self._found.get((tenant, month))
+        if found is None:
+            found = self._found[tenant, month] = self.books[self.row(tenant, month).digest]
+        return found
+
+    def latest(self, tenant: str = "") -> Rulebook:
+        """The rule set that decides the months to come."""
+        return self.at(tenant, LATER)
+
+    def number(self, seq: int) -> Activation:
+        """An activation by its number."""
+        return next(row for row in self.rows if row.seq == seq)
+
+    def cause(self, causes: Iterable[str]) -> dict[str, Any]:
+        """What an adjustment names as its cause: events, or the rule set that an activation put in force, with the plan it was part of."""
+        events = [cause.replace("\t", "|") for cause in causes if not cause.startswith(activations.CAUSE)]
+        acts = [self.number(int(cause.removeprefix(activations.CAUSE))) for cause in causes if cause.startswith(activations.CAUSE)]
+        told: dict[str, Any] = {"events": sorted(events)} if events or not acts else {}
+        for act in sorted(acts):
+            told |= {"rule_set": self.books[act.digest].id, "plan": act.plan}
+            told |= {"reverts": act.reverts} if act.reverts else {}
+        return told
+
+    @property
+    def in_force(self) -> set[str]:
+        """Digests of the rule sets that decide something."""
+        return {row.digest for row in self._visible}
+
+    @property
+    def words(self) -> Vocabulary:
+        """What events may name: the words of all rule sets that decide something."""
+        if self._words is None:
+            self._words = union(self.books[digest] for digest in sorted(self.in_force))
+        return self._words
+
+
+def rules_for(engine: Engine, directory: Path | None = None) -> Rules:
+    """The ledger's rules; a new ledger takes on the program's. Raises RulesDifferError where the two do not go together.
+
+    A directory that was named must hold a rule set that decides something in the ledger. The rules that the program comes with need only have
+    decided once: what took their place was put there by someone.
     """
     files = directory or PACKAGED
+    fingerprint = _fingerprint(files)
+    rules = Rules()
     with reading(engine) as connection:
-        active, fingerprint = setting(connection, ACTIVE), setting(connection, FINGERPRINT)
-        stored = document_of(connection, active) if active else None
-    if stored is not None and fingerprint == _fingerprint(files):
-        return compile_rulebook(orjson.loads(stored))
-    carried = load(files)
-    if active is not None and active != carried.digest:
-        raise _differ(carried, active, stored)
+        rules.refresh(connection)
+        carried = _setting(connection, f"{_FILES}{fingerprint}")
+    if not rules.rows:
+        return _begun(engine, load(files), fingerprint)
+    if carried is None:
+        carried = load(files).digest
+    accepted = {row.digest for row in rules.rows} if directory is None else rules.in_force
+    if carried not in accepted:
+        raise _differ(load(files), rules)
+    return rules
+
+
+def ledger_rules(engine: Engine) -> Rules:
+    """The rules a ledger is decided by, whatever the program carries; raises LedgerError for a ledger without any."""
+    rules = Rules()
+    with reading(engine) as connection:
+        rules.refresh(connection)
+    if not rules.rows:
+        raise LedgerError("nothing was ever taken into this ledger, so no rules hold in it yet; ingest events first")
+    return rules
+
+
+def _begun(engine: Engine, carried: Rulebook, fingerprint: str) -> Rules:
+    """The rules of a new ledger: the program's, unless another one was quicker."""
+    rules = Rules()
     with writing(engine) as connection:
         locks.setup(connection)
-        active = setting(connection, ACTIVE)
-        if active not in (None, carried.digest):
-            raise _differ(carried, active, document_of(connection, active))
-        adopt(connection, carried, _fingerprint(files))
-    return carried
+        rules.refresh(connection)
+        if not rules.rows:
+            store(connection, carried)
+            upsert_all(connection, schema.settings, [{"name": f"{_FILES}{fingerprint}", "value": carried.digest}])
+            first = Activation(0, None, None, None, carried.digest, None, None, activations.PROGRAM, activations.FIRST_REASON, 0)
+            activations.append(connection, first)
+            rules.refresh(connection)
+        elif carried.digest not in rules.in_force:
+            raise _differ(carried, rules)
+    return rules
 
 
-def _differ(carried: Rulebook, active: str, stored: bytes | None) -> RulesDifferError:
+def _differ(carried: Rulebook, rules: Rules) -> RulesDifferError:
+    held = rules.latest()
     return RulesDifferError(
-        f"the ledger was decided by rule set {_name(stored)} ({active[:12]}), "
-        f"this program carries {carried.id} ({carried.digest[:12]}); "
-        "point --rules to the rules of the ledger, or start a new ledger and ingest the events into it under the new ones"
+        f"the ledger was decided by rule set {held.id} ({held.digest[:12]}), "
+        f"this program carries {carried.id} ({carried.digest[:12]}); point --rules to the rules of the ledger, "
+        "or see with `caremonth replay plan --rules DIR --out PLAN` what the other rules would change, and carry that out"
     )
 
 
@@ -58,22 +158,32 @@ def load(directory: Path) -> Rulebook:
         raise LedgerError(f"the rule files cannot be followed: {error}") from None
 
 
-def adopt(connection: Connection, rulebook: Rulebook, fingerprint: str) -> None:
-    """Store a rule set whole and make it the ledger's."""
+def store(connection: Connection, rulebook: Rulebook) -> None:
+    """Store a rule set whole, under its id; one whose id another set has is to have been `named` before."""
     document = orjson.dumps(rulebook.document, option=orjson.OPT_SORT_KEYS)
     insert_new(connection, schema.rule_sets, [{"digest": rulebook.digest, "id": rulebook.id, "document": document}])
-    upsert_all(connection, schema.settings, [{"name": ACTIVE, "value": rulebook.digest}, {"name": FINGERPRINT, "value": fingerprint}])
 
 
-def setting(connection: Connection, name: str) -> str | None:
-    """A setting of the ledger."""
+def named(connection: Connection, rulebook: Rulebook) -> Rulebook:
+    """The rule set under an id that no other set of the ledger has: with a part of its digest where the files' id is taken."""
+    t = schema.rule_sets.c
+    ids = dict(connection.execute(select(t.digest, t.id)).tuples().all())
+    if rulebook.digest in ids:
+        return replace(rulebook, id=ids[rulebook.digest])
+    return replace(rulebook, id=f"{rulebook.id}+{rulebook.digest[:8]}") if rulebook.id in ids.values() else rulebook
+
+
+def stored_book(connection: Connection, digest: str) -> Rulebook:
+    """A stored rule set; raises LedgerError where there is none of this digest."""
+    t = schema.rule_sets.c
+    row = connection.execute(select(t.id, t.document).where(t.digest == digest)).first()
+    if row is None:
+        raise LedgerError(f"the ledger names a rule set {digest[:12]} that is not in it; restore the ledger from a copy")
+    return replace(compile_rulebook(orjson.loads(row.document)), id=row.id)
+
+
+def _setting(connection: Connection, name: str) -> str | None:
     value: str | None = connection.execute(select(schema.settings.c.value).where(schema.settings.c.name == name)).scalar()
-    return value
-
-
-def document_of(connection: Connection, digest: str) -> bytes | None:
-    """A stored rule set's document."""
-    value: bytes | None = connection.execute(select(schema.rule_sets.c.document).where(schema.rule_sets.c.digest == digest)).scalar()
     return value
 
 
@@ -82,8 +192,3 @@ def _fingerprint(directory: Path) -> str:
         return packaged_fingerprint(directory)
     except OSError as error:
         raise LedgerError(f"the rule files cannot be read: {error.strerror}: {error.filename}") from None
-
-
-def _name(document: bytes | None) -> str:
-    ruleset = orjson.loads(document).get("ruleset", {}) if document else {}
-    return str(ruleset.get("id", "(unnamed)"))

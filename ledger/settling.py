@@ -14,8 +14,7 @@ from domain.facts import Conflict, Entry, Registry, Visit
 from domain.lines import AWAITING_CLOSE, READY, Key
 from domain.progress import PROGRESS, progress
 from domain.records import Facts, history, latest_time, only_readings
-from domain.rulebook import Rulebook
-from domain.settlement import GONE, Out, PatientMonth, Row, Scope, Stored, close, settle
+from domain.settlement import GONE, Out, PatientMonth, Scope, Stored, close, settle
 from ledger import registrations, schema
 from ledger.booking import conflicts_of, times_of
 from ledger.database import found, upsert_all
@@ -24,6 +23,7 @@ from ledger.marks import ROSTER_DUE, Causes
 from ledger.marks import Key as MonthKey
 from ledger.outbox import Outbox, mark_of
 from ledger.rosters import tell_rosters
+from ledger.rules import Rules
 from ledger.workspace import Workspace
 
 
@@ -34,7 +34,7 @@ class Settlement:
         self,
         connection: Connection,
         work: Workspace,
-        rulebook: Rulebook,
+        rules: Rules,
         outbox: Outbox,
         known: dict[str, tuple[int, Registry]] | None = None,
     ) -> None:
@@ -44,7 +44,7 @@ class Settlement:
         """
         self.connection = connection
         self.work = work
-        self.rulebook = rulebook
+        self.rules = rules
         self.outbox = outbox
         self.known = known
         self.registries: dict[str, Registry] = {}
@@ -58,7 +58,7 @@ class Settlement:
     def run(self, marks: Causes) -> None:
         """Tell rosters that are due, decide these patient-months; no close waits for one of them."""
         rosters = sorted(patient for patient, month in marks if month == ROSTER_DUE)
-        tell_rosters(rosters, self.work, self._registry, self._named, self.outbox, self.rulebook)
+        tell_rosters(rosters, self.work, self._registry, self._named, self.outbox, self.rules)
         keys = sorted(key for key in marks if key[1] != ROSTER_DUE)
         self._load(keys)
         for patient, month in keys:
@@ -138,10 +138,10 @@ class Settlement:
         lasting, monthly = self.work.patients[patient].facts, self.work.months[one.key]
         earlier = self._earlier(patient, one.month)
         facts, registry = history(lasting, monthly.facts, earlier, self.conflicts.get(patient, [])), self._registry(one.tenant)
-        decision = decide(facts, one.month, registry, self.rulebook)
+        rulebook = self.rules.at(one.tenant, one.month)
+        decision = decide(facts, one.month, registry, rulebook)
         scope = self._scope(one)
-        cause: Row = {"events": sorted(identity.replace("\t", "|") for identity in causes)}
-        outcome = settle(one, self.stored[one.key], decision.lines, scope, self.rulebook.id, cause)
+        outcome = settle(one, self.stored[one.key], decision.lines, scope, rulebook.id, self.rules.cause(causes))
         self._keep(one, outcome.changed)
         conflicts = conflicts_in(one.month, facts, registry)
         out = [*outcome.out, *alerts(one, decision, scope, conflicts, monthly.state), *adjustment_alerts(outcome.out)]

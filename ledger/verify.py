@@ -22,8 +22,6 @@ from sqlalchemy import Connection, Engine, func, select
 
 from domain.facts import Registry
 from domain.roster import Rosters
-from domain.rulebook import Rulebook
-from domain.rulebook_vocabulary import vocabulary
 from ledger import census, schema
 from ledger.audit import audit
 from ledger.calm import calm
@@ -31,7 +29,7 @@ from ledger.census import Common
 from ledger.database import chunks, connect, reading
 from ledger.errors import RulesDifferError
 from ledger.recount import Expectation
-from ledger.rules import rulebook_for
+from ledger.rules import Rules, rules_for
 
 MANY: Final = 400
 TOGETHER: Final = 200
@@ -49,6 +47,7 @@ class Work(NamedTuple):
 
 _TABLES: Final[Mapping[str, Callable[[Connection], Iterator[Difference]]]] = {
     "booked": census.booked,
+    "sums": census.sums,
     "references": census.references,
     "letters": census.letters,
 }
@@ -61,21 +60,21 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     if found:
         return found
     try:
-        rulebook = rulebook_for(engine, rules)
+        held = rules_for(engine, rules)
     except RulesDifferError as error:
         return [str(error)]
     with calm(), reading(engine) as connection:
-        found, sizes, keys, work = _survey(connection, rulebook)
+        found, sizes, keys, work = _survey(connection, held)
     for differences, seen in _in_parts(engine, keys, work):
         found += differences
         sizes -= seen
     return [*found, *(f"{number} rows of {name} belong to no patient that is known" for name, number in sizes.items())]
 
 
-def _survey(connection: Connection, rulebook: Rulebook) -> tuple[list[Difference], Counter[str], list[str], Work]:
+def _survey(connection: Connection, rules: Rules) -> tuple[list[Difference], Counter[str], list[str], Work]:
     """What one pass over the tables tells, and what is left to audit."""
     found = [*census.numbers(connection), *census.waiting(connection)]
-    common = census.common(connection, rulebook)
+    common = census.common(connection, rules)
     found += census.registered(connection, common)
     decisions = census.decisions(connection)
     keys = sorted({*census.subjects(connection), *decisions})
@@ -138,11 +137,11 @@ def _audited(connection: Connection, keys: list[str], work: Work) -> Found:
 
 def _expectation(common: Common, tenant: str) -> Expectation:
     return Expectation(
-        common.rulebook,
-        vocabulary(common.rulebook).tracks,
+        common.rules,
+        common.rules.words.tracks,
         common.registries.get(tenant, Registry()),
         common.dead.get(tenant, {}),
         common.months_closed(tenant),
-        Rosters(common.rulebook),
+        Rosters(common.rules.latest(tenant)),
         common.stands(tenant),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domain.rulebook_vocabulary import vocabulary
 from ledger import Claim, FencedError, Ledger, Summary
 from streams.codec import receive
 from streams.records import Gap, Place, Record, gaps, unread
@@ -17,7 +16,6 @@ class Intake:
         self.ledger = ledger
         self.writer = writer
         self.positions: dict[Place, int] = {}
-        self._words = vocabulary(ledger.rulebook)
 
     def missing(self, records: Sequence[Record]) -> list[Gap]:
         """Offsets passed over on the way from the ledger's positions to these records."""
@@ -31,7 +29,7 @@ class Intake:
         if not fresh:
             return Summary()
         after = {place: rows[-1].offset + 1 for place, rows in fresh.items()}
-        read = [receive(record, self._words) for rows in fresh.values() for record in rows]
+        read = [receive(record, self.ledger.words) for rows in fresh.values() for record in rows]
         try:
             fates = self.ledger.take(
                 read, Claim({(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}, self.writer)

@@ -14,7 +14,6 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from domain.rulebook_vocabulary import vocabulary
 from ledger import Ledger
 from streams.admin import BrokerError, administering, describe
 from streams.codec import decision, receive
@@ -72,7 +71,7 @@ class _Reconciler:
         self.layout = layout
         self.findings = findings
         self.partitions = partitions
-        self.words = vocabulary(ledger.rulebook)
+        self.words = ledger.words
 
     async def inputs(self) -> None:
         """Every record up to the ledger's position is an accepted event of that content or a dead letter."""

@@ -120,7 +120,7 @@ def test_a_close_has_its_tenant_to_itself(database_url: str, pool: ThreadPoolExe
         closes = other.read([("race", json.dumps(close()).encode())])
 
         def closing(connection: Connection) -> "Future[None]":
-            intake.take(connection, other.rulebook, closes)
+            intake.take(connection, other.rules, closes)
             late = pool.submit(decided, one, time("t2", "03T16:00", "03T16:20", "P2"))
             wait([late], timeout=0.5)
             assert not late.done()

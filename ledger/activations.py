@@ -1,0 +1,80 @@
+"""Which rule set holds where and when: rows that are added, never changed (docs/adr/0012-rules-by-tenant-and-month.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from ledger import schema
+from ledger.database import insert_all
+
+PROGRAM: Final = "caremonth"
+FIRST_REASON: Final = "the rules the ledger began with"
+CAUSE: Final = "rules/"
+"""How the due queue names an activation; the identity of an event has a tab."""
+
+
+class Activation(NamedTuple):
+    """From month `first` to `last`, in `tenant`, the rule set of this digest holds; None stands for all. `at` is in epoch seconds.
+
+    A row that `reverts` another says no more than that the other one no longer counts; its scope is that one's.
+    """
+
+    seq: int
+    tenant: str | None
+    first: str | None
+    last: str | None
+    digest: str
+    reverts: int | None
+    plan: str | None
+    by: str
+    reason: str
+    at: int
+
+    def covers(self, tenant: str, month: str) -> bool:
+        """Whether the row speaks of the tenant's month."""
+        here = self.tenant in (None, tenant)
+        return here and (self.first is None or self.first <= month) and (self.last is None or month <= self.last)
+
+    def hides(self, other: Activation) -> bool:
+        """Whether nothing is left of an earlier row under this one."""
+        begins = self.first is None or (other.first is not None and self.first <= other.first)
+        ends = self.last is None or (other.last is not None and other.last <= self.last)
+        return self.tenant in (None, other.tenant) and begins and ends
+
+    @property
+    def cause(self) -> str:
+        """What the due queue calls it."""
+        return f"{CAUSE}{self.seq}"
+
+
+def after(connection: Connection, seq: int) -> list[Activation]:
+    """The rows after a number."""
+    t = schema.activations
+    return [Activation._make(row) for row in connection.execute(select(t).where(t.c.seq > seq).order_by(t.c.seq))]
+
+
+def append(connection: Connection, row: Activation) -> Activation:
+    """Add a row, which gets the next number. The tenants concerned are this transaction's own."""
+    last = connection.execute(select(func.max(schema.activations.c.seq))).scalar() or 0
+    numbered = row._replace(seq=last + 1)
+    insert_all(connection, schema.activations, [numbered._asdict()])
+    return numbered
+
+
+def standing(rows: Iterable[Activation]) -> list[Activation]:
+    """The rows that count, the latest first: not those that were taken back, nor those that took them back."""
+    known = list(rows)
+    reverted = {row.reverts for row in known}
+    return [row for row in reversed(known) if row.reverts is None and row.seq not in reverted]
+
+
+def visible(rows: Iterable[Activation]) -> list[Activation]:
+    """Those that still decide some month of some tenant, the latest first."""
+    found: list[Activation] = []
+    for row in standing(rows):
+        if not any(later.hides(row) for later in found):
+            found.append(row)
+    return found
