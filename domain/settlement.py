@@ -152,7 +152,7 @@ def settle(month: PatientMonth, stored: Mapping[Key, Stored], lines: Iterable[Li
     """Compare a decision with what stands and say what changes."""
     decided = {line.key: line for line in lines}
     outcome = Outcome([], [])
-    for key in sorted(stored.keys() | decided.keys(), key=_order):
+    for key in sorted(stored.keys() | decided.keys(), key=order):
         _Step(month, key, stored, decided, scope, rule_set, cause).run(outcome)
     _group(outcome.out)
     return outcome
@@ -165,8 +165,41 @@ def _group(out: list[Out]) -> None:
         one.data["group"] = event_id("group", adjustments[0].ordinal)
 
 
-def _order(key: Key) -> tuple[str, str, str, int]:
+def order(key: Key) -> tuple[str, str, str, int]:
+    """Lines in order: program, practitioner, code, window."""
     return key[0], key[1], key[2], key[3] or 0
+
+
+def bound_site(before: Stored | None, now: Line | None, stored: Mapping[Key, Stored], scope: Scope) -> str | None:
+    """The closed site to which a line is bound, if any: its own close, its base's, or that of the site it now belongs to."""
+    if before is not None and before.status == CLOSED:
+        return before.closed_site
+    if now is None:
+        return None
+    base = stored.get((now.program, now.practitioner, now.base, None)) if now.base else None
+    if base is not None and base.status == CLOSED:
+        return base.closed_site
+    return now.site if scope.covers(now.site) else None
+
+
+def payable(now: Line | None, closed_site: str | None) -> Line | None:
+    """The line, if it is payable on the closed side."""
+    return now if now is not None and now.status in PAYABLE and closed_site is not None else None
+
+
+def owed(before: Stored, line: Line | None, *, undoing: bool = False) -> tuple[int, int | None]:
+    """Units and cents now payable on the closed side, less those closed and already adjusted; None cents where the amount is unknown.
+
+    An amount that is unknown is nowhere taken for zero: what was said of it so far stands until it is known, and units that go
+    without one ever having been said of them go without one. Only where other rules are taken back (`undoing`), under which it was
+    known, is what was proposed under them taken back too.
+    """
+    units = (line.units if line else 0) - before.closed_units - before.adjusted_units
+    cents = amount(line.units, line.cents) if line else 0
+    if cents is None and undoing and before.adjusted_cents:
+        return units, -before.adjusted_cents
+    delta = None if cents is None else cents - before.closed_cents - before.adjusted_cents
+    return units, delta if delta or line else None
 
 
 class _Step:
@@ -190,27 +223,15 @@ class _Step:
         self.scope = scope
         self.rule_set = rule_set
         self.cause = cause
-        self.bound_site = self._bound(stored)
-        self.payable = self.now if self.now is not None and self.now.status in PAYABLE and self.bound_site is not None else None
+        self.bound_site = bound_site(self.before, self.now, stored, scope)
+        self.payable = payable(self.now, self.bound_site)
         """What is payable now on the closed side."""
-
-    def _bound(self, stored: Mapping[Key, Stored]) -> str | None:
-        """The closed site to which the line is bound, if any: its own close, its base's, or that of the site it now belongs to."""
-        if self.before.status == CLOSED:
-            return self.before.closed_site
-        now = self.now
-        if now is None:
-            return None
-        base = stored.get((now.program, now.practitioner, now.base, None)) if now.base else None
-        if base is not None and base.status == CLOSED:
-            return base.closed_site
-        return now.site if self.scope.covers(now.site) else None
 
     def run(self, outcome: Outcome) -> None:
         before = self.before
         status, row = self._listed()
         emitted = self._emitted(status, row)
-        delta_units, delta_cents = self._delta()
+        delta_units, delta_cents = owed(before, self.payable, undoing="reverts" in self.cause)
         adjusted = bool(delta_units or delta_cents)
         revision = before.revision + (emitted is not None or adjusted or self._differs(status, row))
         if status != CLOSED and row:
@@ -247,18 +268,6 @@ class _Step:
             return None if same else LINE_READY
         return LINE_WITHDRAWN if self.before.status == READY else None
 
-    def _delta(self) -> tuple[int, int | None]:
-        """Units and cents now payable on the closed side, less those closed and already adjusted; None cents where the amount is unknown.
-
-        An amount that is unknown is nowhere taken for zero: what was said of it so far stands until it is known, and units that go
-        without one ever having been said of them go without one.
-        """
-        before, line = self.before, self.payable
-        units = (line.units if line else 0) - before.closed_units - before.adjusted_units
-        cents = amount(line.units, line.cents) if line else 0
-        delta = None if cents is None else cents - before.closed_cents - before.adjusted_cents
-        return units, delta if delta or line else None
-
     def _adjustment(self, after: Stored, units: int, cents: int | None) -> Out:
         before, now = self.before, self.now
         shown = line_row(self.month, before.line_id, now, after.revision, self.rule_set) if now is not None else dict(before.row)
@@ -289,7 +298,7 @@ def _values(names: tuple[str, ...], row: Row) -> list[object]:
 def close(month: PatientMonth, stored: Iterable[Stored], site: str | None) -> Outcome:
     """Carry a close out: the patient's ready and awaiting lines it binds become final, whatever follows."""
     outcome = Outcome([], [])
-    for line in sorted(stored, key=lambda s: _order(s.key)):
+    for line in sorted(stored, key=lambda s: order(s.key)):
         if line.status in (READY, AWAITING_CLOSE) and (site is None or line.row["site_id"] == site):
             outcome.changed.append(_closed(line))
     if outcome.changed:
@@ -306,7 +315,7 @@ def close(month: PatientMonth, stored: Iterable[Stored], site: str | None) -> Ou
 
 def _closed(line: Stored) -> Stored:
     revision = line.revision + 1
-    cents = _cents(line.row["unit_amount"])
+    cents = cents_of(line.row["unit_amount"])
     return line._replace(
         status=CLOSED,
         revision=revision,
@@ -317,5 +326,6 @@ def _closed(line: Stored) -> Stored:
     )
 
 
-def _cents(text: str | None) -> int | None:
+def cents_of(text: str | None) -> int | None:
+    """US cents of a decimal string of dollars."""
     return None if text is None else round(float(text) * 100)

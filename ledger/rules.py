@@ -10,8 +10,10 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Engine, select
 
+from domain.calendar import month_days, shift_month
 from domain.rulebook import Rulebook
 from domain.rulebook_compile import compile_rulebook
+from domain.rulebook_stitch import FOR_EVER, NEVER, Part, stitch
 from domain.rulebook_vocabulary import padded, union
 from domain.vocabulary import Vocabulary
 from ledger import activations, locks, schema
@@ -55,11 +57,32 @@ class Rules:
         return next(row for row in self._visible if row.covers(tenant, month))
 
     def at(self, tenant: str, month: str) -> Rulebook:
-        """The rule set that decides a tenant's month."""
+        """The rules that decide a tenant's month, under the name of the set that holds then; it looks at other months by theirs."""
         found = self._found.get((tenant, month))
         if found is None:
-            found = self._found[tenant, month] = self.books[self.row(tenant, month).digest]
+            found = self._found[tenant, month] = stitch(self._parts(tenant), self.books[self.row(tenant, month).digest])
         return found
+
+    def times(self, tenant: str, month: str) -> list[int]:
+        """When it was said which rules hold for a tenant's month: epoch seconds, those of what was taken back included."""
+        return [row.at for row in self.rows if self._scope(row).covers(tenant, month)]
+
+    def _scope(self, row: Activation) -> Activation:
+        return row if row.reverts is None else self.number(row.reverts)
+
+    def _parts(self, tenant: str) -> list[Part]:
+        """The rule sets of a tenant, each with the first and last day on which it holds."""
+        mine = [row for row in self._visible if row.tenant in (None, tenant)]
+        turns = {row.first for row in mine if row.first} | {shift_month(row.last, 1) for row in mine if row.last}
+        parts: list[Part] = []
+        for month in ("0001-01", *sorted(turns)):
+            book, first = self.books[self.row(tenant, month).digest], month_days(month)[0]
+            if parts and parts[-1][2].digest == book.digest:
+                continue
+            if parts:
+                parts[-1] = (parts[-1][0], first - 1, parts[-1][2])
+            parts.append((first if parts else NEVER, FOR_EVER, book))
+        return parts
 
     def latest(self, tenant: str = "") -> Rulebook:
         """The rule set that decides the months to come."""
@@ -79,6 +102,38 @@ class Rules:
             told |= {"reverts": act.reverts} if act.reverts else {}
         return told
 
+    def beside(self, book: Rulebook, tenant: str | None, first: str | None, last: str | None) -> Rules:
+        """These rules as they would be with one more activation."""
+        other = Rules()
+        seq = self.rows[-1].seq + 1
+        other.books = {digest: padded(one, [*self.books.values(), book]) for digest, one in {**self.books, book.digest: book}.items()}
+        other.rows = [*self.rows, Activation(seq, tenant, first, last, book.digest, None, None, "", "", 0)]
+        other._visible = activations.visible(other.rows)
+        return other
+
+    def without(self, seq: int) -> Rules:
+        """These rules as they would be with one activation taken back."""
+        other = Rules()
+        other.books = self.books
+        back = self.number(seq)._replace(seq=self.rows[-1].seq + 1, reverts=seq)
+        other.rows = [*self.rows, back]
+        other._visible = activations.visible(other.rows)
+        return other
+
+    def visible_in(self, tenant: str | None, first: str | None, last: str | None) -> list[Activation]:
+        """The activations that decide some of a tenant's (None: any tenant's) months from `first` to `last`."""
+        return [
+            row
+            for row in self._visible
+            if None
+            in (
+                tenant,
+                row.tenant,
+            )
+            or tenant == row.tenant
+            if (row.last is None or first is None or first <= row.last) and (row.first is None or last is None or row.first <= last)
+        ]
+
     @property
     def in_force(self) -> set[str]:
         """Digests of the rule sets that decide something."""
@@ -86,17 +141,17 @@ class Rules:
 
     @property
     def words(self) -> Vocabulary:
-        """What events may name: the words of all rule sets that decide something."""
+        """What events may name: the words of all rule sets that ever decided something, since events that name them are on file."""
         if self._words is None:
-            self._words = union(self.books[digest] for digest in sorted(self.in_force))
+            self._words = union(self.books.values())
         return self._words
 
 
 def rules_for(engine: Engine, directory: Path | None = None) -> Rules:
     """The ledger's rules; a new ledger takes on the program's. Raises RulesDifferError where the two do not go together.
 
-    A directory that was named must hold a rule set that decides something in the ledger. The rules that the program comes with need only have
-    decided once: what took their place was put there by someone.
+    A directory that was named must hold a rule set that decides something in the ledger. The rules that the program comes with need only
+    have decided once: what took their place was put there by someone.
     """
     files = directory or PACKAGED
     fingerprint = _fingerprint(files)

@@ -1,9 +1,9 @@
 """The ledger's tables. Keys are texts of ids joined by `/`, which no id contains; documents are JSON in UTF-8.
 
-`events` and `dead_letters` are what came in and are never changed but for retries; `activations` and `approvals` are what was said of rules;
-`outbox`, `closures` and the closed and adjusted figures of `lines` are history too. `counters` give the numbers of events, decisions, dead letters and closes; `positions` tell
-how far streams were read; `tenants` count a tenant's registrations and closes; `histories` sum its events up; `performers` are there to be locked. The rest is a function
-of the events and can be made anew.
+`events` and `dead_letters` are what came in and are never changed but for retries; `activations` and `approvals` are what was said of
+rules; `outbox`, `closures` and the closed and adjusted figures of `lines` are history too. `counters` give the numbers of events,
+decisions, dead letters and closes; `positions` tell how far streams were read; `tenants` count a tenant's registrations and closes;
+`histories` sum its events up; `performers` are there to be locked. The rest is a function of the events and can be made anew.
 """
 
 from __future__ import annotations

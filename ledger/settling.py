@@ -161,7 +161,8 @@ class Settlement:
         """The greatest recording time of what a decision on the month rests on: a function of the set of events, not of their order.
 
         It is that of the patient's lasting facts, the month's entries and the readings of its windows, of what took any of them out,
-        of the sites and people the patient's facts name, of time the month is double-booked with, and of the month's closes.
+        of the sites and people the patient's facts name, of time the month is double-booked with, of the month's closes, and when it was
+        said which rules hold for it.
         """
         patient = f"{one.tenant}/{one.patient}"
         document, monthly = self.work.patients[patient], self.work.months[one.key].facts
@@ -170,6 +171,7 @@ class Settlement:
             latest_time(document.facts, monthly, *readings),
             *self._named(patient),
             *(time for _, _, time in self._closures(one.tenant, one.month)),
+            *self.rules.times(one.tenant, one.month),
             *self._double_booked(patient, document.facts, monthly),
             0,
         )

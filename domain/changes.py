@@ -1,0 +1,88 @@
+"""What another decision would change of a patient-month: lines that stand, and what closed lines would be adjusted by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from domain.calendar import iso
+from domain.lines import AWAITING_CLOSE, READY, Key, Line
+from domain.settlement import PatientMonth, Row, Scope, Stored, amount, bound_site, cents_of, close, money, order, owed, payable, settle
+
+LINE: Final = "line"
+ADJUSTMENT: Final = "adjustment"
+_LISTED: Final = frozenset({READY, AWAITING_CLOSE})
+_NOTHING: Final = (0, 0, None, None)
+
+Billed = tuple[int, int | None, str | None, str | None]
+"""Payable units, US cents (None where no price is known), site and date of service."""
+
+
+class Change(NamedTuple):
+    """One line of a plan. `effect` says whether the line itself changes or an adjustment is proposed."""
+
+    key: Key
+    effect: str
+    before: Billed
+    after: Billed
+
+    def row(self, month: PatientMonth) -> Row:
+        """The change as a plan has it; an amount is null where no price is known."""
+        program, practitioner, code, window = self.key
+        row: Row = {
+            "tenant": month.tenant, "patient_id": month.patient, "month": month.month, "program": program, "practitioner_id": practitioner,
+            "code": code, "units_from": self.before[0], "units_to": self.after[0], "amount_from": money(self.before[1]),
+            "amount_to": money(self.after[1]), "effect": self.effect, "site_id": self.after[2] or self.before[2],
+            "date_from": self.before[3], "date_to": self.after[3],
+        }  # fmt: skip
+        return row if window is None else {**row, "window_start": iso(window)}
+
+    @property
+    def cents(self) -> int:
+        """The change in US cents, an unknown amount as nothing."""
+        return (self.after[1] or 0) - (self.before[1] or 0)
+
+
+def carried_out(
+    month: PatientMonth, stored: Mapping[Key, Stored], lines: Iterable[Line], scope: Scope, waiting: Iterable[str | None]
+) -> dict[Key, Stored]:
+    """The lines as they will stand once closes of these sites that wait are carried out, and then what is due is decided."""
+    found = dict(stored)
+    for site in waiting:
+        found |= {line.key: line for line in close(month, found.values(), site).changed}
+    return found | {line.key: line for line in settle(month, found, lines, scope, "", {}).changed}
+
+
+def changes(stored: Mapping[Key, Stored], lines: Iterable[Line], scope: Scope) -> list[Change]:
+    """What deciding a month to these lines would change, by program, practitioner, code and window."""
+    decided = {line.key: line for line in lines}
+    return [
+        change
+        for key in sorted(stored.keys() | decided.keys(), key=order)
+        for change in _of_line(key, stored.get(key), decided.get(key), bound_site(stored.get(key), decided.get(key), stored, scope))
+    ]
+
+
+def _of_line(key: Key, before: Stored | None, now: Line | None, closed_site: str | None) -> Iterator[Change]:
+    was = _standing(before)
+    listed = _billed(now) if now is not None and closed_site is None and now.status in _LISTED else _NOTHING
+    if was != listed:
+        yield Change(key, LINE, was, listed)
+    settled = before or Stored("", key, "", 0, {})
+    due = payable(now, closed_site)
+    if any(owed(settled, due)):
+        billed = settled.closed_units + settled.adjusted_units, settled.closed_cents + settled.adjusted_cents
+        site = closed_site or settled.closed_site
+        yield Change(key, ADJUSTMENT, (*billed, site, None), (*(_billed(due)[:2] if due else (0, 0)), site, None))
+
+
+def _standing(line: Stored | None) -> Billed:
+    """What is payable of a line that is not closed."""
+    if line is None or line.status not in _LISTED:
+        return _NOTHING
+    row = line.row
+    return row["units"], amount(row["units"], cents_of(row["unit_amount"])), row["site_id"], row["date_of_service"]
+
+
+def _billed(line: Line) -> Billed:
+    return line.units, amount(line.units, line.cents), line.site, iso(line.day)

@@ -1,0 +1,133 @@
+"""The parts of a replay plan: some patients each, decided on one state of the ledger by this process or by several."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from hashlib import sha256
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Engine, func, select
+
+from domain.changes import Change
+from domain.settlement import Row
+from ledger import locks, plans, schema
+from ledger.database import connect, is_postgres
+from ledger.forecast import Forecast, Question, Span
+from ledger.plans import Totals
+
+
+class Scope(NamedTuple):
+    """What a plan is about: a tenant (None: all), its months, and what is shown of it."""
+
+    tenant: str | None = None
+    span: Span = Span(None, None)
+    site: str | None = None
+    family: str | None = None
+
+    def row(self) -> Row:
+        """As a plan has it."""
+        return {"tenant": self.tenant, "from": self.span.first, "to": self.span.last, "site": self.site, "family": self.family}
+
+    @classmethod
+    def of(cls, row: Row) -> Scope:
+        """As it was."""
+        return cls(row["tenant"], Span(row["from"], row["to"]), row["site"], row["family"])
+
+
+class Part(NamedTuple):
+    """Some patients of a tenant, by their keys."""
+
+    tenant: str
+    keys: tuple[str, ...]
+
+
+class Done(NamedTuple):
+    """What came of a part; `state` is a digest of the state of the ledger it saw."""
+
+    state: str
+    changes: list[bytes]
+    totals: Totals
+    evaluated: int
+
+
+class Work(NamedTuple):
+    """What the processes share."""
+
+    question: Question
+    scope: Scope
+    snapshot: str | None
+
+
+def state_of(connection: Connection) -> str:
+    """A digest of all that decisions on any patient-month rest on, and of what stands decided."""
+    counts = [
+        connection.execute(select(func.count()).select_from(table)).scalar() for table in (schema.due, schema.closings, schema.activations)
+    ]
+    numbers = [locks.number(connection, name) for name in (locks.EVENTS, locks.OUTBOX, locks.CLOSURES)]
+    return sha256(orjson.dumps([counts, numbers])).hexdigest()
+
+
+def alone(connection: Connection, parts: Sequence[Part], work: Work) -> Iterator[Done]:
+    forecasts: dict[str, Forecast] = {}
+    state = state_of(connection)
+    return (_answered(connection, part, work, forecasts, state) for part in parts)
+
+
+def _answered(connection: Connection, part: Part, work: Work, forecasts: dict[str, Forecast], state: str) -> Done:
+    if part.tenant not in forecasts:
+        forecasts[part.tenant] = Forecast(connection, part.tenant, work.question)
+    answer = forecasts[part.tenant].of(part.keys)
+    shown = [(month, change) for month, change in answer.changes if _is_shown(work.scope, change)]
+    return Done(state, plans.rows(shown), plans.totals_of(change for _, change in shown), answer.evaluated)
+
+
+def _is_shown(scope: Scope, change: Change) -> bool:
+    here = scope.site is None or scope.site in (change.before[2], change.after[2])
+    return here and scope.family in (None, change.key[0])
+
+
+def exported(connection: Connection) -> str | None:
+    """The name under which other connections see the same state; None on SQLite, where they look for themselves."""
+    return str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()) if is_postgres(connection) else None
+
+
+def processes(engine: Engine, work: Work, workers: int) -> ProcessPoolExecutor:
+    url = engine.url.render_as_string(hide_password=False)
+    context = get_context("fork" if sys.platform == "linux" else "spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(url, work))
+
+
+class _Process(NamedTuple):
+    connection: Connection
+    work: Work
+    forecasts: dict[str, Forecast]
+    state: str
+
+
+_process: list[_Process] = []
+
+
+def _start(url: str, work: Work) -> None:
+    """Begin a process's one transaction, which stays open: all parts are of one state."""
+    connection = connect(url, create=False).connect()
+    if work.snapshot is not None:
+        connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    connection.begin()
+    if work.snapshot is not None:
+        from ledger.postgres import unhurried
+
+        connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{work.snapshot}'")
+        unhurried(connection)
+    gc.freeze()
+    gc.disable()
+    _process[:] = [_Process(connection, work, {}, state_of(connection))]
+
+
+def run(part: Part) -> Done:
+    one = _process[0]
+    return _answered(one.connection, part, one.work, one.forecasts, one.state)

@@ -1,0 +1,163 @@
+"""Making a replay plan: on one state of the ledger, in parts on all cores, resumable; it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import reduce
+from hashlib import sha256
+from os import cpu_count
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Engine, func, select
+
+from domain.rulebook import Rulebook
+from domain.rulebook_vocabulary import vocabulary
+from domain.settlement import Row
+from ledger import histories, plans, schema
+from ledger.calm import calm
+from ledger.database import chunks, snapshot, told
+from ledger.errors import LedgerError
+from ledger.forecast import EMPTY, Question
+from ledger.plan_journal import Journal
+from ledger.plan_parts import Done, Part, Scope, Work, alone, exported, processes, run, state_of
+from ledger.plans import Totals
+from ledger.rules import Rules, named
+
+TOGETHER: Final = 250
+"""Patients whose facts are in memory at once; fixed, so that a plan begun on one machine is finished alike on another."""
+MANY: Final = 4 * TOGETHER
+TRIES: Final = 10
+
+Told = Callable[[int, int], None]
+"""Hears how many of how many patients are done."""
+
+
+class _MovedError(Exception):
+    """A process saw another state of the ledger than the plan began with."""
+
+
+class Survey(NamedTuple):
+    """One state of the ledger as far as a plan names it."""
+
+    rules: Rules
+    book: Rulebook
+    histories: dict[str, histories.History]
+    months: tuple[str | None, str | None]
+    parts: list[Part]
+    state: str
+
+
+def make(
+    engine: Engine,
+    other: Rulebook,
+    scope: Scope,
+    *,
+    everything: bool = False,
+    workers: int | None = None,
+    journal: Path | None = None,
+    progress: Told | None = None,
+) -> bytes:
+    """The bytes of the plan of putting a rule set in force for a scope. `journal` is where finished parts are kept until all are.
+
+    Raises LedgerError where the rule set cannot be compared, or the ledger moves faster than the plan begins.
+    """
+    for _ in range(TRIES):
+        try:
+            return _made(engine, other, scope, everything, workers or cpu_count() or 1, journal, progress)
+        except _MovedError:
+            continue
+    raise LedgerError(f"the ledger was written to each of {TRIES} times the plan began; run it again when less is being ingested")
+
+
+def _made(
+    engine: Engine, other: Rulebook, scope: Scope, everything: bool, workers: int, journal: Path | None, progress: Told | None
+) -> bytes:
+    with ExitStack() as stack, calm(), told():
+        connection = stack.enter_context(snapshot(engine))
+        survey = _survey(connection, other, scope)
+        header = _header(survey, scope)
+        question = Question(survey.rules, survey.rules.beside(survey.book, scope.tenant, *scope.span), scope.span, everything)
+        kept = stack.enter_context(Journal(journal, header, survey.state))
+        left = survey.parts[len(kept.done) :]
+        if workers < 2 or len(left) * TOGETHER < MANY or engine.url.database in (None, "", ":memory:"):
+            results = alone(connection, left, Work(question, scope, None))
+        else:
+            work = Work(question, scope, exported(connection))
+            if work.snapshot is None:
+                connection.rollback()
+                engine.dispose()
+            results = stack.enter_context(processes(engine, work, workers)).map(run, left)
+        for number, done in enumerate(results, len(kept.done) + 1):
+            if done.state != survey.state:
+                raise _MovedError
+            kept.add(done)
+            if progress is not None:
+                progress(number, len(survey.parts))
+        return _written(header, kept.done)
+
+
+def _survey(connection: Connection, other: Rulebook, scope: Scope) -> Survey:
+    """What a plan says of the state it is made on; raises LedgerError for a rule set that the ledger's events do not go with."""
+    rules = Rules()
+    rules.refresh(connection)
+    if not rules.rows:
+        raise LedgerError("nothing was ever taken into this ledger, so there is no history to decide again; ingest events first")
+    require_words(rules, other)
+    found = histories.of(connection, [scope.tenant] if scope.tenant else ())
+    if scope.tenant and scope.tenant not in found:
+        raise LedgerError("the ledger has no event of this tenant; check the id")
+    parts = [Part(tenant, tuple(keys)) for tenant in found for keys in chunks(_patients(connection, tenant), TOGETHER)]
+    return Survey(rules, named(connection, other), found, _months(connection, scope), parts, state_of(connection))
+
+
+def require_words(rules: Rules, other: Rulebook) -> None:
+    """LedgerError where events on file would read differently under the other rules: a program that gets tracks, or loses them."""
+    mine, theirs = rules.words, vocabulary(other)
+    for program in sorted(mine.programs & theirs.programs):
+        if (program in mine.tracks) != (program in theirs.tracks):
+            raise LedgerError(
+                f"rule set {other.id} gives {program} tracks where the ledger's events have none, or takes them away, so events on file "
+                "would mean something else; give the changed program a name of its own"
+            )
+
+
+def _patients(connection: Connection, tenant: str) -> list[str]:
+    t = schema.patients.c.key
+    return list(connection.execute(select(t).where(t > f"{tenant}/", t < f"{tenant}0").order_by(t)).scalars())
+
+
+def _months(connection: Connection, scope: Scope) -> tuple[str | None, str | None]:
+    """The first and the last month that is asked about: those named, else those there are time or readings of."""
+    t = schema.months.c
+    mine = [t.key > f"{scope.tenant}/", t.key < f"{scope.tenant}0"] if scope.tenant else []
+    month = func.substr(t.key, func.length(t.key) - 6)
+    first, last = connection.execute(select(func.min(month), func.max(month)).where(func.length(t.facts) > EMPTY, *mine)).one()
+    return scope.span.first or first, scope.span.last or last
+
+
+def _header(survey: Survey, scope: Scope) -> Row:
+    held = sorted({row.digest for row in survey.rules.visible_in(scope.tenant, *scope.span)})
+    told = {tenant: {"events": one.events, "sum": one.sum} for tenant, one in survey.histories.items()}
+    return {
+        "format": plans.FORMAT,
+        "rule_set_from": ", ".join(sorted(survey.rules.books[digest].id for digest in held)),
+        "rule_set_from_digests": held,
+        "rule_set_to": survey.book.id,
+        "rule_set_to_digest": survey.book.digest,
+        "legal_status": survey.book.legal_status,
+        "months": list(survey.months),
+        "history": sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        "histories": told,
+        "scope": scope.row(),
+        "facts": None,
+        "rules": dict(survey.book.document),
+    }
+
+
+def _written(header: Row, done: Sequence[Done]) -> bytes:
+    totals = reduce(Totals.together, (one.totals for one in done), Totals())
+    figures = {"evaluated": sum(one.evaluated for one in done), "totals": totals.row()}
+    return plans.write({**header, **figures}, [change for one in done for change in one.changes])
