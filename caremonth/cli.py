@@ -10,6 +10,7 @@ import typer
 from caremonth import cli_streams
 from caremonth.cli_groups import dead_letters, rules, tokens
 from caremonth.cli_options import ALSO, DATABASE, DATABASE_HELP, Month, OnlySite, Settings, Tenant, instant, month, settings_of
+from caremonth.cli_replay import replay
 from caremonth.cli_topics import topics
 
 _FORM: Final = {"max_content_width": 110, "help_option_names": ["--help", "-h"]}
@@ -314,6 +315,7 @@ def serve(
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(tokens, name="tokens")
 app.add_typer(rules, name="rules")
+app.add_typer(replay, name="replay")
 app.add_typer(topics, name="topics")
 app.add_typer(cli_streams.positions, name="positions")
 for command in (cli_streams.worker, cli_streams.relay, cli_streams.send, cli_streams.reconcile):

@@ -16,13 +16,16 @@ from ledger.database import reading
 _FILE_URLS: Final = ("sqlite:///", "sqlite+pysqlite:///")
 
 
-def opened(settings: Settings, *, create: bool = False) -> Ledger:
-    """The ledger the settings name. Without `create` none is made: a mistyped URL must not leave an empty file behind."""
+def opened(settings: Settings, *, create: bool = False, own_rules: bool = False) -> Ledger:
+    """The ledger the settings name. Without `create` none is made: a mistyped URL must not leave an empty file behind.
+
+    With `own_rules` whatever rules the program carries.
+    """
     if not create and not _is_there(settings.db):
         raise RefusedError("there is no ledger at this URL yet; ingest events first, or name another with --db")
     gc.freeze()
     gc.enable()
-    return open_ledger(settings.db, settings.rules, full_sync=settings.full_sync, create=create)
+    return open_ledger(settings.db, settings.rules, full_sync=settings.full_sync, create=create, own_rules=own_rules)
 
 
 def has_ledger(settings: Settings) -> bool:

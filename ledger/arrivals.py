@@ -190,8 +190,12 @@ def target_of(event: Event) -> Iterable[str]:
 
 def stored_events(connection: Connection, wanted: Iterable[tuple[str, str]], vocabulary: Vocabulary) -> list[Event]:
     """The accepted events of these (tenant, identity), read again from their bytes."""
-    keys = [(tenant, *identity.partition("\t")[::2]) for tenant, identity in sorted(wanted)]
-    return [reread(raw, vocabulary.tracks) for raw in _raw(connection, keys)]
+    return [reread(raw, vocabulary.tracks) for raw in stored_raw(connection, wanted)]
+
+
+def stored_raw(connection: Connection, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+    """The bytes of the accepted events of these (tenant, identity)."""
+    return _raw(connection, [(tenant, *identity.partition("\t")[::2]) for tenant, identity in sorted(wanted)])
 
 
 def _raw(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> Iterator[bytes]:

@@ -48,6 +48,11 @@ def of(connection: Connection, tenants: Collection[str] = ()) -> dict[str, Histo
     return {tenant: History(events, total.hex()) for tenant, events, total in rows}
 
 
+def less(one: History, other: History) -> History:
+    """A history without the events of another."""
+    return History(one.events - other.events, ((int(one.sum, 16) - int(other.sum, 16)) % _RANGE).to_bytes(SIZE).hex())
+
+
 def raise_by(connection: Connection, sums: Sums) -> None:
     """Add to the tenants' histories, in a transaction that has taken numbers for events: nobody else does meanwhile."""
     stored = of(connection, sums.found)

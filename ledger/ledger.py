@@ -20,7 +20,7 @@ from ledger.draining import Drain, Page, Portion, Registries
 from ledger.intake import CHUNK
 from ledger.positions import Claim, Partition
 from ledger.retry import look, transaction
-from ledger.rules import Rules, rules_for
+from ledger.rules import Rules, ledger_rules, rules_for
 
 BATCH: Final = 8_000
 SETTLE_AFTER: Final = 100_000
@@ -31,9 +31,10 @@ BATCHES_READ: Final = 3
 class Ledger:
     """One ledger. All that changes it goes through here, one transaction a batch."""
 
-    def __init__(self, engine: Engine, rules: Path | None = None) -> None:
+    def __init__(self, engine: Engine, rules: Path | None = None, *, own_rules: bool = False) -> None:
         self.engine = engine
         self._directory = rules
+        self._own_rules = own_rules
         self._held: Rules | None = None
         self._registries: Registries = {}
         self._turn = Page()
@@ -48,7 +49,7 @@ class Ledger:
     def rules(self) -> Rules:
         """The rules the ledger is decided by; raises RulesDifferError when the program carries others."""
         if self._held is None:
-            self._held = rules_for(self.engine, self._directory)
+            self._held = ledger_rules(self.engine) if self._own_rules else rules_for(self.engine, self._directory)
         return self._held
 
     @property
@@ -227,9 +228,12 @@ class Ledger:
         return verify(self.engine, self._directory)
 
 
-def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False, create: bool = True) -> Ledger:
-    """The ledger at a database URL, made if there is none and `create`; raises LedgerError where it cannot be opened."""
-    return Ledger(connect(url, full_sync=full_sync, create=create), rules)
+def open_ledger(url: str, rules: Path | None = None, *, full_sync: bool = False, create: bool = True, own_rules: bool = False) -> Ledger:
+    """The ledger at a database URL, made if there is none and `create`; raises LedgerError where it cannot be opened.
+
+    With `own_rules` it is worked on whatever rules the program carries: none of those decides anything then.
+    """
+    return Ledger(connect(url, full_sync=full_sync, create=create), rules, own_rules=own_rules)
 
 
 def _by_patient(run: Sequence[Arrival | Parked], size: int) -> Iterator[list[Arrival | Parked]]:

@@ -56,6 +56,12 @@ def tenants(connection: Connection, names: Iterable[str], *, alone: bool = False
         connection.exec_driver_sql(_ALONE if alone else _TOGETHER, (TENANTS, Numbers(buckets)))
 
 
+def everyone(connection: Connection) -> None:
+    """Have all tenants to oneself, those that come later included."""
+    if several(connection):
+        connection.exec_driver_sql(_ALONE, (TENANTS, Numbers(range(BUCKETS))))
+
+
 def patients(connection: Connection, keys: list[str], *, skip: bool = False) -> Sequence[Any]:
     """Have these patients, sorted by key, to oneself, and read their documents; with `skip` only those nobody has.
 

@@ -121,6 +121,15 @@ class Plan(NamedTuple):
         return book
 
 
+OF_THE_MOMENT: Final = frozenset({"digest", "history", "histories"})
+"""Fields that events of other months change, too."""
+
+
+def parse(raw: bytes) -> Plan:
+    """A plan that was just made."""
+    return Plan(orjson.loads(raw))
+
+
 def read(path: Path) -> Plan:
     """The plan in a file; raises LedgerError where the file is none, or was changed since it was written."""
     try:

@@ -88,6 +88,10 @@ class Rules:
         """The rule set that decides the months to come."""
         return self.at(tenant, LATER)
 
+    def name(self, digest: str) -> str:
+        """The id of a rule set that decides or decided something."""
+        return self.books[digest].id
+
     def number(self, seq: int) -> Activation:
         """An activation by its number."""
         return next(row for row in self.rows if row.seq == seq)

@@ -1,0 +1,74 @@
+"""`replay`: history decided again under other rules, first as a plan, then carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from caremonth.cli_options import ALSO, instant, month, settings_of
+
+replay = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="History under other rules: plan it, look at it, carry it out, take it back."
+)
+
+PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="A file that `replay plan` wrote.")]
+By = Annotated[str, typer.Option(metavar="WHO", help="Who decides it; kept in the ledger.")]
+Reason = Annotated[str, typer.Option(metavar="WHY", help="Why; kept in the ledger.")]
+At = Annotated[int | None, typer.Option(parser=instant, metavar="TIME", help="When it was decided; now, if not given.")]
+EvenIfMoved = Annotated[bool, typer.Option("--even-if-moved", help="Also where events came since, whose effect the plan does not show.")]
+_MONTH: Final = "such as 2026-03; all, if not given."
+
+
+@replay.command("plan", epilog=ALSO)
+def replay_plan(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="PLAN", help="The file to write; the same ledger and rules give the same bytes.")],
+    first: Annotated[str | None, typer.Option("--from", parser=month, metavar="M", help=f"The first month, {_MONTH}")] = None,
+    last: Annotated[str | None, typer.Option("--to", parser=month, metavar="M", help=f"The last month, {_MONTH}")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="T", help="Only this tenant.")] = None,
+    site: Annotated[str | None, typer.Option(metavar="S", help="Show only this site; such a plan cannot be carried out.")] = None,
+    family: Annotated[str | None, typer.Option(metavar="PROGRAM", help="Show only this program; likewise.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Decide also what cannot differ; the plan is the same.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; one a core, if not given.")] = None,
+) -> None:
+    """What other rules (--rules DIR) would change; changes nothing.
+
+    Decides history again and writes the lines that would come, go or change. A plan that was stopped goes on where it was.
+    """
+    from caremonth.replaying import Asked, plan
+
+    plan(settings_of(context), Asked(out, tenant, first, last, site, family, everything, processes))
+
+
+@replay.command("apply", epilog=ALSO)
+def replay_apply(
+    context: typer.Context, plan: PlanFile, by: By, reason: Reason, at: At = None,
+even_if_moved: EvenIfMoved = False,
+) -> None:  # fmt: skip
+    """Carry a plan out: its rules hold from now on for its months.
+
+    Refused where the history has moved since or the plan was edited. Open lines change, closed ones get adjustments. Stopped in the middle,
+    the same command finishes it.
+    """
+    from caremonth.replaying import apply
+
+    apply(settings_of(context), plan, by, reason, at, even_if_moved=even_if_moved)
+
+
+@replay.command("revert", epilog=ALSO)
+def replay_revert(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The file of a plan that was carried out, or the beginning of its digest.")],
+    by: By,
+    reason: Reason,
+    at: At = None,
+) -> None:
+    """Take back what a plan put in force.
+
+    The rules before hold again; closed lines get adjustments that make up for those of the plan. Nothing is deleted.
+    """
+    from caremonth.replaying import revert
+
+    revert(settings_of(context), plan, by, reason, at)
