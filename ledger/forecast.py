@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -12,8 +13,9 @@ from domain.changes import Change, carried_out, changes
 from domain.decide import decide
 from domain.facts import Conflict, Registry
 from domain.lines import Key
-from domain.records import Facts, history, reading_months, with_windows
+from domain.records import Facts, Histories, reading_months, with_windows
 from domain.rule_differences import Differences
+from domain.rulebook import Rulebook
 from domain.settlement import PatientMonth, Scope, Stored
 from ledger import registrations, schema
 from ledger.booking import conflicts_of
@@ -23,6 +25,7 @@ from ledger.keys import one_of
 from ledger.marks import REGISTERED
 from ledger.rules import Rules
 
+OPEN: Final = Scope()
 EMPTY: Final = 2
 """Bytes of a month's document without facts."""
 _L: Final = schema.lines.c
@@ -101,7 +104,7 @@ class Forecast:
 
     def _differ(self, month: str) -> Differences:
         """The differences between the two rulebooks; one object for all months that are decided by the same two."""
-        one, other = self.question.held.at(self.tenant, month), self.question.other.at(self.tenant, month)
+        one, other = self._held(month), self._other(month)
         pair = (one.digest, other.digest)
         if pair not in self._differences:
             self._differences[pair] = Differences(one, other)
@@ -130,24 +133,30 @@ class Forecast:
         self, key: str, months: Sequence[str], lasting: Facts, documents: dict[str, bytes], lines: dict[str, dict[Key, Stored]],
         conflicts: Sequence[Conflict],
     ) -> Iterator[tuple[PatientMonth, Change]]:  # fmt: skip
-        read: dict[str, Facts] = {}
-
+        @cache
         def facts(month: str) -> Facts:
-            if month not in read:
-                read[month] = orjson.loads(documents.get(f"{key}/{month}", b"{}"))
-            return read[month]
+            document: Facts = orjson.loads(documents.get(f"{key}/{month}", b"{}"))
+            return document
 
+        patient = key.partition("/")[2]
+        due = key in self.waiting or REGISTERED in self.waiting
+        made = Histories(lasting, conflicts, facts)
         for month in months:
-            one = PatientMonth(self.tenant, key.partition("/")[2], month)
-            earlier = [facts(m) for m in sorted(reading_months(lasting, month)) if f"{key}/{m}" in documents]
-            known = history(lasting, facts(month), earlier, conflicts)
-            stored, scope = lines.get(one.key, {}), self.closures.get(month, Scope())
-            if key in self.waiting or REGISTERED in self.waiting or one.key in self.pending:
-                present = decide(known, month, self.registry, self.question.held.at(self.tenant, month)).lines
+            one = PatientMonth(self.tenant, patient, month)
+            earlier = [m for m in sorted(reading_months(lasting, month)) if f"{key}/{m}" in documents]
+            known, scope = made.at(month, earlier), self.closures.get(month, OPEN)
+            stored = lines.get(one.key, {})
+            if due or one.key in self.pending:
+                present = decide(known, month, self.registry, self._held(month)).lines
                 stored = carried_out(one, stored, present, scope, self.pending.get(one.key, ()))
-            decided = decide(known, month, self.registry, self.question.other.at(self.tenant, month)).lines
-            for change in changes(stored, decided, scope):
+            for change in changes(stored, decide(known, month, self.registry, self._other(month)).lines, scope):
                 yield one, change
+
+    def _held(self, month: str) -> Rulebook:
+        return self.question.held.at(self.tenant, month)
+
+    def _other(self, month: str) -> Rulebook:
+        return self.question.other.at(self.tenant, month)
 
 
 def _patients() -> Any:
