@@ -30,16 +30,23 @@ def replay_plan(
     tenant: Annotated[str | None, typer.Option(metavar="T", help="Only this tenant.")] = None,
     site: Annotated[str | None, typer.Option(metavar="S", help="Show only this site; such a plan cannot be carried out.")] = None,
     family: Annotated[str | None, typer.Option(metavar="PROGRAM", help="Show only this program; likewise.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="SOURCE", help="What if the events of this source had not come; may be repeated.")
+    ] = None,
+    as_of: Annotated[
+        int | None, typer.Option(parser=instant, metavar="TIME", help="What if nothing recorded after this time or date had come.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Decide also what cannot differ; the plan is the same.")] = False,
     processes: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes; one a core, if not given.")] = None,
 ) -> None:
     """What other rules (--rules DIR) would change; changes nothing.
 
     Decides history again and writes the lines that would come, go or change. A plan that was stopped goes on where it was.
+    With --without or --as-of the facts are others instead, and the rules too where --rules is given; such a plan can only be shown.
     """
     from caremonth.replaying import Asked, plan
 
-    plan(settings_of(context), Asked(out, tenant, first, last, site, family, everything, processes))
+    plan(settings_of(context), Asked(out, tenant, first, last, site, family, everything, processes, tuple(without or ()), as_of))
 
 
 @replay.command("apply", epilog=ALSO)

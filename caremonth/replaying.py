@@ -14,7 +14,7 @@ from caremonth.cli_ledger import opened
 from caremonth.cli_options import Settings
 from caremonth.cli_output import note, put_json
 from caremonth.cli_text import dollars
-from ledger import applying, plans
+from ledger import Ledger, applying, plans
 from ledger.activations import Activation
 from ledger.applying import Word
 from ledger.forecast import Span
@@ -35,6 +35,8 @@ class Asked(NamedTuple):
     family: str | None
     everything: bool
     processes: int | None
+    without: tuple[str, ...] = ()
+    as_of: int | None = None
 
     @property
     def scope(self) -> Scope:
@@ -46,18 +48,27 @@ def plan(settings: Settings, asked: Asked) -> None:
     """Make a plan and say what it comes to; RefusedError where the months or the place of the file cannot be."""
     if asked.first and asked.last and asked.last < asked.first:
         raise RefusedError(f"--to {asked.last} is before --from {asked.first}; name the earlier month first")
-    rulebook = load(settings.rules or PACKAGED)
-    journal = asked.out.with_name(f"{asked.out.name}.partial")
     with opened(settings._replace(rules=None), own_rules=True) as ledger:
         try:
-            raw = make(
-                ledger.engine, rulebook, asked.scope, everything=asked.everything, workers=asked.processes, journal=journal,
-                progress=_progress if sys.stderr.isatty() else None,
-            )  # fmt: skip
+            raw = _made(settings, asked, ledger)
             _write(asked.out, raw)
         except OSError as error:
             raise RefusedError(f"the plan cannot be written: {error.strerror}: {asked.out}") from None
     _tell(settings, asked.out, plans.parse(raw).document)
+
+
+def _made(settings: Settings, asked: Asked, ledger: Ledger) -> bytes:
+    progress = _progress if sys.stderr.isatty() else None
+    if asked.without or asked.as_of is not None:
+        from ledger import whatif
+
+        other = load(settings.rules) if settings.rules else None
+        return whatif.make(ledger.engine, other, asked.scope, whatif.Facts(asked.without, asked.as_of), progress)
+    journal = asked.out.with_name(f"{asked.out.name}.partial")
+    return make(
+        ledger.engine, load(settings.rules or PACKAGED), asked.scope, everything=asked.everything, workers=asked.processes, journal=journal,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _write(path: Path, raw: bytes) -> None:

@@ -63,6 +63,32 @@ def changes(stored: Mapping[Key, Stored], lines: Iterable[Line], scope: Scope) -
     ]
 
 
+def between(stored: Mapping[Key, Stored], others: Mapping[Key, Stored]) -> list[Change]:
+    """How lines as they stand in one ledger differ from those in another, closed lines with their adjustments."""
+    found: list[Change] = []
+    for key in sorted(stored.keys() | others.keys(), key=order):
+        was, now = _whole(stored.get(key)), _whole(others.get(key))
+        if was != now:
+            found.append(Change(key, ADJUSTMENT if _is_settled(stored.get(key)) else LINE, was, now))
+    return found
+
+
+def _whole(line: Stored | None) -> Billed:
+    """All that is payable of a line, with what it was closed and adjusted to."""
+    if line is None:
+        return _NOTHING
+    units, cents, site, day = _standing(line)
+    settled = line.closed_units + line.adjusted_units
+    if not settled:
+        return units, cents, site, day
+    known = line.closed_cents + line.adjusted_cents
+    return units + settled, None if cents is None else cents + known, line.closed_site, line.row.get("date_of_service")
+
+
+def _is_settled(line: Stored | None) -> bool:
+    return line is not None and line.closed_site is not None
+
+
 def _of_line(key: Key, before: Stored | None, now: Line | None, closed_site: str | None) -> Iterator[Change]:
     was = _standing(before)
     listed = _billed(now) if now is not None and closed_site is None and now.status in _LISTED else _NOTHING

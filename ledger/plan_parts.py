@@ -82,11 +82,12 @@ def _answered(connection: Connection, part: Part, work: Work, forecasts: dict[st
     if part.tenant not in forecasts:
         forecasts[part.tenant] = Forecast(connection, part.tenant, work.question)
     answer = forecasts[part.tenant].of(part.keys)
-    shown = [(month, change) for month, change in answer.changes if _is_shown(work.scope, change)]
+    shown = [(month, change) for month, change in answer.changes if is_shown(work.scope, change)]
     return Done(state, plans.rows(shown), plans.totals_of(change for _, change in shown), answer.evaluated)
 
 
-def _is_shown(scope: Scope, change: Change) -> bool:
+def is_shown(scope: Scope, change: Change) -> bool:
+    """Whether a plan of this scope shows the change."""
     here = scope.site is None or scope.site in (change.before[2], change.after[2])
     return here and scope.family in (None, change.key[0])
 

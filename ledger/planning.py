@@ -77,11 +77,11 @@ def _made(
 ) -> bytes:
     with ExitStack() as stack, calm(), told():
         connection = stack.enter_context(snapshot(engine))
-        survey = _survey(connection, other, scope)
-        header = _header(survey, scope)
-        question = Question(survey.rules, survey.rules.beside(survey.book, scope.tenant, *scope.span), scope.span, everything)
-        kept = stack.enter_context(Journal(journal, header, survey.state))
-        left = survey.parts[len(kept.done) :]
+        state = survey(connection, other, scope)
+        header = header_of(state, scope)
+        question = Question(state.rules, state.rules.beside(state.book, scope.tenant, *scope.span), scope.span, everything)
+        kept = stack.enter_context(Journal(journal, header, state.state))
+        left = state.parts[len(kept.done) :]
         if workers < 2 or len(left) * TOGETHER < MANY or engine.url.database in (None, "", ":memory:"):
             results = alone(connection, left, Work(question, scope, None))
         else:
@@ -89,28 +89,32 @@ def _made(
             if work.snapshot is None:
                 connection.rollback()
                 engine.dispose()
-            results = stack.enter_context(processes(engine, work, workers)).map(run, left)
+            pool = processes(engine, work, workers)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            results = pool.map(run, left)
         for number, done in enumerate(results, len(kept.done) + 1):
-            if done.state != survey.state:
+            if done.state != state.state:
                 raise _MovedError
             kept.add(done)
             if progress is not None:
-                progress(number, len(survey.parts))
-        return _written(header, kept.done)
+                progress(number, len(state.parts))
+        return written(header, kept.done)
 
 
-def _survey(connection: Connection, other: Rulebook, scope: Scope) -> Survey:
+def survey(connection: Connection, other: Rulebook | None, scope: Scope) -> Survey:
     """What a plan says of the state it is made on; raises LedgerError for a rule set that the ledger's events do not go with."""
     rules = Rules()
     rules.refresh(connection)
     if not rules.rows:
         raise LedgerError("nothing was ever taken into this ledger, so there is no history to decide again; ingest events first")
-    require_words(rules, other)
+    if other is not None:
+        require_words(rules, other)
     found = histories.of(connection, [scope.tenant] if scope.tenant else ())
     if scope.tenant and scope.tenant not in found:
         raise LedgerError("the ledger has no event of this tenant; check the id")
     parts = [Part(tenant, tuple(keys)) for tenant in found for keys in chunks(_patients(connection, tenant), TOGETHER)]
-    return Survey(rules, named(connection, other), found, _months(connection, scope), parts, state_of(connection))
+    book = named(connection, other) if other is not None else rules.latest(scope.tenant or "")
+    return Survey(rules, book, found, _months(connection, scope), parts, state_of(connection))
 
 
 def require_words(rules: Rules, other: Rulebook) -> None:
@@ -138,7 +142,8 @@ def _months(connection: Connection, scope: Scope) -> tuple[str | None, str | Non
     return scope.span.first or first, scope.span.last or last
 
 
-def _header(survey: Survey, scope: Scope) -> Row:
+def header_of(survey: Survey, scope: Scope) -> Row:
+    """What a plan says before its figures."""
     held = sorted({row.digest for row in survey.rules.visible_in(scope.tenant, *scope.span)})
     told = {tenant: {"events": one.events, "sum": one.sum} for tenant, one in survey.histories.items()}
     return {
@@ -157,7 +162,8 @@ def _header(survey: Survey, scope: Scope) -> Row:
     }
 
 
-def _written(header: Row, done: Sequence[Done]) -> bytes:
+def written(header: Row, done: Sequence[Done]) -> bytes:
+    """The bytes of a plan whose parts are all done."""
     totals = reduce(Totals.together, (one.totals for one in done), Totals())
     figures = {"evaluated": sum(one.evaluated for one in done), "totals": totals.row()}
     return plans.write({**header, **figures}, [change for one in done for change in one.changes])
