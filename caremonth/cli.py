@@ -230,6 +230,18 @@ def close(
 
 
 @app.command(epilog=ALSO)
+def rebuild(context: typer.Context) -> None:
+    """Drop what is made of the events, and make it anew.
+
+    Facts, bookings, registrations and views are made again from the bytes of the events and decisions; every patient-month is decided
+    again. What was closed, sent or adjusted stays. Tells which tables had been otherwise.
+    """
+    from caremonth.rebuilt import put_rebuilt
+
+    put_rebuilt(settings_of(context))
+
+
+@app.command(epilog=ALSO)
 def verify(context: typer.Context) -> None:
     """Compute everything again and compare with the stored.
 

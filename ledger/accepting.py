@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select
@@ -60,7 +60,7 @@ class Acceptance:
         self.burials = locks.burials(self.connection)
         causes = self.causes = self._bury(events)
         arriving = {(e.tenant, e.identity) for e in events} if causes else set()
-        killed = arrivals.stored_events(self.connection, causes.keys() - arriving, self.vocabulary)
+        killed = self.stored(causes.keys() - arriving)
         self.absent = causes.keys() - arriving - {(e.tenant, e.identity) for e in killed}
         dead = self.dead = arrivals.dead_identities(self.connection, events)
         locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=any(e.type in BINDING for e in (*events, *killed)))
@@ -89,7 +89,7 @@ class Acceptance:
             return
         if self.causes:
             locks.numbers(self.connection, locks.BURIALS, 1)
-        if self.absent and arrivals.stored_events(self.connection, self.absent, self.vocabulary):
+        if self.absent and self.stored(self.absent):
             raise RaceError
         if (
             locks.burials(self.connection) != self.burials + bool(self.causes)
@@ -199,9 +199,14 @@ class Acceptance:
         """Record closes and which patient-months they wait for."""
         for event in events:
             if event.type == CLOSE:
-                self._close_month(event)
+                self.close_month(event)
 
-    def _close_month(self, event: Event) -> None:
+    def stored(self, wanted: Iterable[tuple[str, str]]) -> list[Event]:
+        """The accepted events of these (tenant, identity)."""
+        return arrivals.stored_events(self.connection, wanted, self.vocabulary)
+
+    def close_month(self, event: Event) -> None:
+        """Record a close, and which patient-months it waits for."""
         number = locks.numbers(self.connection, locks.CLOSURES, 1)
         data = event.data
         row = {

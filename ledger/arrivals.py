@@ -188,9 +188,21 @@ def target_of(event: Event) -> Iterable[str]:
         yield f"{source}\t{event.data.id}"
 
 
-def stored_events(connection: Connection, wanted: Iterable[tuple[str, str]], vocabulary: Vocabulary) -> list[Event]:
-    """The accepted events of these (tenant, identity), read again from their bytes."""
-    return [reread(raw, vocabulary.tracks) for raw in stored_raw(connection, wanted)]
+def stored_events(
+    connection: Connection, wanted: Iterable[tuple[str, str]], vocabulary: Vocabulary, *, before: int | None = None
+) -> list[Event]:
+    """The accepted events of these (tenant, identity), read again from their bytes; only those whose number is smaller than `before`."""
+    keys = set(wanted)
+    if before is not None:
+        keys = {key for key in keys if (_number(connection, key) or before) < before}
+    return [reread(raw, vocabulary.tracks) for raw in stored_raw(connection, keys)]
+
+
+def _number(connection: Connection, key: tuple[str, str]) -> int | None:
+    t, (tenant, identity) = schema.events.c, key
+    source, _, identifier = identity.partition("\t")
+    found: int | None = connection.execute(select(t.seq).where(t.tenant == tenant, t.source == source, t.id == identifier)).scalar()
+    return found
 
 
 def stored_raw(connection: Connection, wanted: Iterable[tuple[str, str]]) -> Iterator[bytes]:
