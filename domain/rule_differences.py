@@ -10,8 +10,10 @@ from domain.records import Facts
 from domain.rulebook import DayRules, Rulebook
 from domain.rulebook_stitch import Stitched
 
-REACH: Final = 100
-"""Days beside a month whose rules may bear on it: time over midnight, and the whole of the windows whose readings fall into it."""
+BESIDE: Final = 32
+"""Days beside a month whose rules may bear on it: time over midnight is judged by the rules of its month."""
+AHEAD: Final = 100
+"""Days after a month by which the first windows are over whose set-up line may stand in it."""
 EVERYTHING: Final = frozenset({"*"})
 """Stands for all programs."""
 
@@ -61,12 +63,10 @@ class Differences:
 
     def _found(self, month: str) -> Iterator[str]:
         first, after = month_days(month)
-        ends = [*self._turns[1:], after + REACH + 1]
+        ends = [*self._turns[1:], after + AHEAD]
         for begin, end, pair, names in zip(self._turns, ends, self._pairs, self._differ, strict=True):
-            if begin > after + REACH:
-                continue
-            near = end > first - REACH
-            yield from (name for name in names if near or _has_devices(name, pair))
+            near = begin < after + BESIDE and end > first - BESIDE
+            yield from (name for name in names if near or (begin < after + AHEAD and _has_devices(name, pair)))
         yield from self._prices(first, after)
 
     def _prices(self, first: int, after: int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from tests.bench import cli, decide, http, ingest, kafka, latency, peer, postgres, restart, verify
+from tests.bench import cli, decide, http, ingest, kafka, latency, peer, postgres, replay, restart, verify
 from tests.bench.figures import Figure
 from tests.bench.workbench import Workbench
 from tests.servers import NoServerError
@@ -13,6 +13,7 @@ from tests.servers import NoServerError
 PARTS: Final[dict[str, Callable[[Workbench], Iterator[Figure]]]] = {
     "ingest": ingest.figures,
     "verify": verify.figures,
+    "replay": replay.figures,
     "decide": decide.figures,
     "cli": cli.figures,
     "peer": peer.figures,

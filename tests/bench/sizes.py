@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 class Sizes(NamedTuple):
     """`patients` × `months` make the stream, about 20 events each; `entries` are those of one month whose deciding is timed.
 
-    `runs` are the repetitions, `processes` those of a whole process; `decisions` are the patient-months decided in a run.
+    `runs` are the repetitions, `processes` those of a whole process; `decisions` are the patient-months decided in a run, `history_*`
+    what is decided again: patients of five years, so many times over.
     """
 
     patients: int
@@ -22,6 +23,8 @@ class Sizes(NamedTuple):
     entries: tuple[int, ...]
     processes: int
     peer_entries: int
+    history_patients: int
+    history_copies: int
 
 
 DEFAULT: Final = Sizes(
@@ -36,8 +39,10 @@ DEFAULT: Final = Sizes(
     entries=(20, 200, 2_000),
     processes=9,
     peer_entries=10_000,
+    history_patients=85,
+    history_copies=40,
 )
-FULL: Final = DEFAULT._replace(patients=8_300, topic_patients=16_000, decisions=1_000)
+FULL: Final = DEFAULT._replace(patients=8_300, topic_patients=16_000, decisions=1_000, history_copies=200)
 TINY: Final = Sizes(
     patients=6,
     topic_patients=6,
@@ -50,4 +55,6 @@ TINY: Final = Sizes(
     entries=(20, 40, 80),
     processes=0,
     peer_entries=20,
+    history_patients=6,
+    history_copies=2,
 )

@@ -105,6 +105,34 @@ def verify(database: Path) -> Result:
     return {"seconds": seconds, "patient_months": months, "differences": len(differences)}
 
 
+def plan(database: Path, rules: Path) -> Result:
+    """Plan a replay under the rules of a folder."""
+    return _planned(database, rules, everything=False)
+
+
+def plan_all(database: Path, rules: Path) -> Result:
+    """The same with everything decided."""
+    return _planned(database, rules, everything=True)
+
+
+def _planned(database: Path, rules: Path, *, everything: bool) -> Result:
+    import resource
+
+    from ledger import plans
+    from ledger.database import connect
+    from ledger.plan_parts import Scope
+    from ledger.planning import make
+    from ledger.rules import load
+
+    start = perf_counter()
+    raw = make(connect(url(database), create=False), load(rules), Scope(), everything=everything)
+    seconds = perf_counter() - start
+    document = plans.parse(raw).document
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    told = {name: document[name] for name in ("digest", "evaluated")}
+    return {"seconds": seconds, "changes": len(document["changes"]), "peak_all": peak_bytes() + 2 * children, **told}
+
+
 def peer(database: Path, entries: Path) -> Result:
     """The peer's totals, one save an entry."""
     from tests.bench.peer_totals import keep
@@ -126,7 +154,7 @@ def _inputs(stream: Path) -> Iterator[tuple[str, bytes]]:
 
 
 TASKS: Final[dict[str, Callable[..., Result]]] = {
-    task.__name__.replace("_", "-"): task for task in (ingest, ingest_at, take_at, calibrate, verify, peer, peer_batches)
+    task.__name__.replace("_", "-"): task for task in (ingest, ingest_at, take_at, calibrate, verify, plan, plan_all, peer, peer_batches)
 }
 
 
