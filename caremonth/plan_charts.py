@@ -15,7 +15,7 @@ SERIES: Final = (("owed_back", "back", "owed back"), ("to_gain", "gain", "to gai
 """The sums that are drawn: their field, their class, their name."""
 MOST: Final = 40
 """More groups than these are not drawn: the table has them all."""
-_WIDTH, _NAMES, _TEXT, _BAR, _GAP = 760, 150, 110, 14, 10
+_WIDTH, _NAMES, _TEXT, _BAR, _GAP = 760, 150, 130, 14, 10
 
 
 class Scale(NamedTuple):

@@ -73,6 +73,11 @@ def delta(change: Row) -> int:
     return (cents_of(change["amount_to"]) or 0) - (cents_of(change["amount_from"]) or 0)
 
 
+def dollar_delta(change: Row) -> str:
+    """`delta` in dollars."""
+    return str(money(delta(change)))
+
+
 def is_back(change: Row) -> bool:
     """Whether a line comes to less: by its amount, else by its units (docs/contract.md §2, `kind`)."""
     return (delta(change) or change["units_to"] - change["units_from"]) < 0
@@ -101,7 +106,7 @@ def figures(plan: Plan, as_of: date) -> Row:
         "by_code": grouped(plan.changes, ("program", "code")),
         "by_site": grouped(plan.changes, ("tenant", "site_id")),
         "by_month": grouped(plan.changes, ("month",)),
-        "largest": [{**change, "amount_delta": money(delta(change))} for change in largest(plan.changes)],
+        "largest": [{**change, "amount_delta": dollar_delta(change)} for change in largest(plan.changes)],
         "rule_changes": list(rule_changes(plan)),
     }  # fmt: skip
 

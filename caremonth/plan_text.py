@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any, Final
 
-from caremonth.cli_output import Columns, clean, put, put_rows, put_styled
+from caremonth.cli_output import Columns, clean, put, put_rows, put_styled, width_of_terminal
 from caremonth.cli_text import dollars
 from caremonth.plan_figures import DAYS_TO_RETURN, LARGEST
 from caremonth.rules_diff import CHANGES
@@ -16,8 +17,8 @@ _SUMS: Final[Columns] = {
     "lines": lambda r: r["lines"],
     "owed back": lambda r: dollars(r["owed_back"]),
     "to gain": lambda r: dollars(r["to_gain"]),
-    "open": lambda r: dollars(r["open"]),
-    "amount ±": lambda r: dollars(r["amount_delta"]),
+    "open": lambda r: signed(r["open"]),
+    "amount ±": lambda r: signed(r["amount_delta"]),
     "note": lambda r: f"{r['amounts_unknown']} without a price" if r["amounts_unknown"] else "",
 }
 GROUPS: Final[dict[str, tuple[str, Columns]]] = {
@@ -35,7 +36,7 @@ LARGEST_COLUMNS: Final[Columns] = {
     "code": lambda r: r["code"],
     "units": lambda r: f"{r['units_from']} → {r['units_to']}",
     "amount": lambda r: f"{priced(r['amount_from'])} → {priced(r['amount_to'])}",
-    "amount ±": lambda r: dollars(r["amount_delta"]),
+    "amount ±": lambda r: signed(r["amount_delta"]),
     "as": lambda r: r["effect"],
 }
 RULES: Final[Columns] = {name: CHANGES[name] for name in ("family", "code", "what", "from", "to", "was", "is", "cited now")}
@@ -51,7 +52,7 @@ def put_plan(shown: Row) -> None:
     put_rows(shown["rule_changes"], RULES, as_json=False, nothing="no value differs")
     _section("What changes")
     for line in summary(shown):
-        put(clean(line))
+        put_wrapped(clean(line))
     if not shown["by_code"]:
         return
     for name, (heading, columns) in GROUPS.items():
@@ -59,6 +60,13 @@ def put_plan(shown: Row) -> None:
         put_rows(shown[name], columns, as_json=False, nothing="")
     _section(largest_heading(shown))
     put_rows(shown["largest"], LARGEST_COLUMNS, as_json=False, nothing="")
+
+
+def put_wrapped(text: str) -> None:
+    """A sentence; folded where somebody looks."""
+    width = width_of_terminal()
+    for line in wrap(text, width, subsequent_indent="  ") if width else [text]:
+        put(line)
 
 
 def _section(heading: str) -> None:
@@ -85,7 +93,7 @@ def summary(shown: Row) -> Iterator[str]:
     if not shown["by_code"]:
         yield "Nothing: each line is the same under both."
         return
-    yield f"Lines: {lines[0]:,} come, {lines[1]:,} go, {lines[2]:,} change; {dollars(totals['amount_delta'])} in all."
+    yield f"Lines: {lines[0]:,} come, {lines[1]:,} go, {lines[2]:,} change; {signed(totals['amount_delta'])} in all."
     yield f"Owed back: {_size(owed['amount'])} on closed lines, adjusted down: {owed['lines']:,}."
     if owed["lines"] and shown["facts"] is None:
         yield f"  {deadline(shown)}"
@@ -111,6 +119,11 @@ def largest_heading(shown: Row) -> str:
     """Over the list of the largest changes."""
     count = len(shown["largest"])
     return "The largest changes" if count < LARGEST else f"The {count} largest changes"
+
+
+def signed(amount: str) -> str:
+    """A change of an amount, with its sign unless it is none."""
+    return dollars(amount) if amount.startswith("-") or amount == "0.00" else f"+{dollars(amount)}"
 
 
 def priced(amount: str | None) -> str:

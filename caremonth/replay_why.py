@@ -13,11 +13,10 @@ from caremonth.cli_errors import RefusedError
 from caremonth.cli_ledger import opened
 from caremonth.cli_options import Settings
 from caremonth.cli_output import Branch, clean, note, put, put_json, put_styled, put_tree, tree_lines, width_of_terminal
-from caremonth.cli_text import dollars
 from caremonth.explain_text import Explanation
-from caremonth.plan_figures import delta
-from caremonth.plan_text import priced
-from domain.settlement import PatientMonth, money
+from caremonth.plan_figures import dollar_delta
+from caremonth.plan_text import priced, signed
+from domain.settlement import PatientMonth
 from ledger import Ledger, histories, plans
 from ledger.activations import standing
 from ledger.database import reading
@@ -100,7 +99,7 @@ def _told(changes: Sequence[Row]) -> Iterator[str]:
         yield "The plan changes no line of this patient-month."
     for row in changes:
         window = f" from {row['window_start']}" if row.get("window_start") else ""
-        amounts = f"{priced(row['amount_from'])} → {priced(row['amount_to'])} ({dollars(money(delta(row)))})"
+        amounts = f"{priced(row['amount_from'])} → {priced(row['amount_to'])} ({signed(dollar_delta(row))})"
         units = f"{row['units_from']} → {row['units_to']} units"
         yield f"{row['code']}{window} {row['program']} by {row['practitioner_id']}: {units}, {amounts}, as {row['effect']}"
 
