@@ -121,8 +121,8 @@ def grouped(changes: Iterable[Row], names: Sequence[str]) -> list[Row]:
 
 
 def largest(changes: Iterable[Row], count: int = LARGEST) -> list[Row]:
-    """The changes that move the most money, the largest first; among equals the order of the plan holds."""
-    return sorted(changes, key=lambda change: -abs(delta(change)))[:count]
+    """The changes that move the most money, then the most units, the largest first; among equals the order of the plan holds."""
+    return sorted(changes, key=lambda change: (-abs(delta(change)), -abs(change["units_to"] - change["units_from"])))[:count]
 
 
 def warnings(plan: Plan) -> Iterator[str]:

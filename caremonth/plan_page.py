@@ -9,7 +9,7 @@ from typing import Any, Final
 from caremonth.cli_output import Columns, clean
 from caremonth.cli_table import RIGHT
 from caremonth.plan_charts import chart
-from caremonth.plan_text import GROUPS, LARGEST_COLUMNS, RULES, about, largest_heading, summary, title
+from caremonth.plan_text import GROUPS, LARGEST_COLUMNS, RULES, about, deciding, largest_heading, summary, title
 
 Row = dict[str, Any]
 
@@ -49,7 +49,8 @@ def _body(shown: Row, heading: str) -> Iterator[str]:
     yield "<h2>What changes</h2>"
     yield from (f"<p>{escape(clean(line.strip()))}</p>" for line in summary(shown))
     yield "<h2>What the rules say otherwise</h2>"
-    yield _table("Values that differ", shown["rule_changes"], RULES) if shown["rule_changes"] else "<p>No value differs.</p>"
+    values = deciding(shown["rule_changes"])
+    yield _table("Values that differ", values, RULES) if values else "<p>No value differs.</p>"
     if shown["by_code"]:
         for name, (what, columns) in GROUPS.items():
             yield from _group(name, what, columns, shown[name])

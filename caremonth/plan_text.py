@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ LARGEST_COLUMNS: Final[Columns] = {
     "as": lambda r: r["effect"],
 }
 RULES: Final[Columns] = {name: CHANGES[name] for name in ("family", "code", "what", "from", "to", "was", "is", "cited now")}
+_ABOUT: Final = ("id of", "title", "legal status", "lifecycle", "last verified", "verified to", "remark", "conversion factor")
+"""How what a rule set says of itself is called."""
 
 
 def put_plan(shown: Row) -> None:
@@ -49,7 +51,7 @@ def put_plan(shown: Row) -> None:
     for warning in shown["warnings"]:
         put_styled(clean(warning), "yellow")
     _section("What the rules say otherwise")
-    put_rows(shown["rule_changes"], RULES, as_json=False, nothing="no value differs")
+    put_rows(deciding(shown["rule_changes"]), RULES, as_json=False, nothing="no value differs")
     _section("What changes")
     for line in summary(shown):
         put_wrapped(clean(line))
@@ -60,6 +62,11 @@ def put_plan(shown: Row) -> None:
         put_rows(shown[name], columns, as_json=False, nothing="")
     _section(largest_heading(shown))
     put_rows(shown["largest"], LARGEST_COLUMNS, as_json=False, nothing="")
+
+
+def deciding(changes: Iterable[Row]) -> list[Row]:
+    """The changed values that can change a decision: not what a rule set is called and what is remarked in it."""
+    return [row for row in changes if row["family"] or row["code"] or not row["key"].startswith(_ABOUT)]
 
 
 def put_wrapped(text: str) -> None:
