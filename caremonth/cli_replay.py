@@ -49,6 +49,35 @@ def replay_plan(
     plan(settings_of(context), Asked(out, tenant, first, last, site, family, everything, processes, tuple(without or ()), as_of))
 
 
+@replay.command("show", epilog=ALSO)
+def replay_show(
+    context: typer.Context,
+    plan: PlanFile,
+    why: Annotated[
+        tuple[str, str, str] | None, typer.Option(metavar="TENANT PATIENT MONTH", help="Explain this patient-month under both rule sets.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with charts: one file, no network, no script.")] = None,
+    as_of: Annotated[
+        int | None, typer.Option(parser=instant, metavar="TIME", help="The day from which the 60 days are counted; today, if not given.")
+    ] = None,
+) -> None:
+    """A plan for people: lines and dollars, owed back, to gain.
+
+    By code, site and month, money owed back with the date it is due, the ten largest changes. Needs the ledger for --why only.
+    """
+    if why is None:
+        from caremonth.replay_show import show
+
+        show(plan, settings_of(context), as_of, html)
+        return
+    if html is not None or as_of is not None:
+        raise typer.BadParameter("it explains one patient-month, in text or --json; leave --html and --as-of out", param_hint="'--why'")
+    from caremonth.replay_why import why as explain
+    from domain.settlement import PatientMonth
+
+    explain(plan, settings_of(context), PatientMonth(why[0], why[1], month(why[2])))
+
+
 @replay.command("apply", epilog=ALSO)
 def replay_apply(
     context: typer.Context, plan: PlanFile, by: By, reason: Reason, at: At = None,

@@ -7,7 +7,10 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import Final
 
-RIGHT: Final = frozenset({"units", "amount", "time", "missing", "work days left", "untouched", "seq", "units ±", "amount ±"})
+RIGHT: Final = frozenset(
+    {"units", "amount", "time", "missing", "work days left", "untouched", "seq", "units ±", "amount ±", "lines", "owed back", "to gain",
+     "open"},
+)  # fmt: skip
 TEXTS: Final = frozenset(
     {"note", "message", "what", "why", "because of", "problem", "origin", "states", "held for", "payable units"},
 )  # fmt: skip

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from caremonth import demo_replay
 from caremonth import demo_story as story
 from caremonth.cli_board import BOARD, board_cells, put_sites
 from caremonth.cli_ledger import opened
@@ -61,6 +62,7 @@ class Tour:
         self._correction()
         self._export()
         self._rule_change()
+        self._replay()
         self._next_steps()
 
     def _feed(self, until: str, after: str = "") -> None:
@@ -158,7 +160,16 @@ class Tour:
         )
         for change in proposed_changes("99457"):
             tell(f"  {change}")
-        say("What a rule set would have done to history before it is applied, `replay`, is not built yet.")
+
+    def _replay(self) -> None:
+        chapter("A rule change, replayed before it is applied")
+        say(
+            "What if each G3003 had taken 20:00 since January, and not 15:00? All of history is decided again under the other rules, and "
+            "compared; nothing is changed:"
+        )
+        for line in demo_replay.told(self.ledger.engine):
+            say(line, indent="  ")
+        say("`replay apply` would carry it out, with adjustments to closed lines, `replay revert` take it back; the tour does neither.")
 
     def _next_steps(self) -> None:
         chapter("What to try next")

@@ -27,9 +27,10 @@ def chapter(title: str) -> None:
     put_rich(Rule(Text(f" {title} ", style="bold"), align="left", style="cyan"))
 
 
-def say(text: str) -> None:
-    """A paragraph."""
-    for line in wrap(text, min(width_of_terminal() or _WIDTH, _WIDTH)) or [""]:
+def say(text: str, indent: str = "") -> None:
+    """A paragraph; an indented one hangs."""
+    width = min(width_of_terminal() or _WIDTH, _WIDTH)
+    for line in wrap(text, width, initial_indent=indent, subsequent_indent=2 * indent) or [""]:
         put(line)
 
 

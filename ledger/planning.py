@@ -159,6 +159,7 @@ def header_of(survey: Survey, scope: Scope) -> Row:
         "scope": scope.row(),
         "facts": None,
         "rules": dict(survey.book.document),
+        "rules_from": {digest: dict(survey.rules.books[digest].document) for digest in held},
     }
 
 
