@@ -11,12 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from domain.rule_changes import value_of
 from domain.rulebook import Rulebook
 from domain.rulebook_dated import EVIDENCE
 from ledger.rule_files import RuleFileError, load_rulebook
 
 _WORDS: Final = {"None": "nothing", "True": "yes", "False": "no"}
-_NO_VALUE: Final = {"from", "to", "note", *EVIDENCE}
 
 Row = dict[str, Any]
 
@@ -161,14 +161,7 @@ def _versions(name: str, versions: Sequence[Row]) -> Iterator[Row]:
     for version, start in zip(versions, following, strict=True):
         last = version.get("to") or (start and (date.fromisoformat(start) - timedelta(days=1)).isoformat())
         evidence: Row = {key: version[key] for key in (*EVIDENCE, "note") if key in version}
-        yield {"name": name, "from": version["from"], "to": last, "is": _value(version), **evidence}
-
-
-def _value(version: Row) -> object:
-    parts = {key: value for key, value in version.items() if key not in _NO_VALUE and key != "code"}
-    if "absent" in parts:
-        return None
-    return parts.get("value", parts) if len(parts) == 1 else parts or True
+        yield {"name": name, "from": version["from"], "to": last, "is": value_of(version), **evidence}
 
 
 def _ruleset(document: Mapping[str, Any]) -> Row:

@@ -167,7 +167,7 @@ def _table(file: Path) -> Leaf:
 def _row(row: dict[str, str], file: str, line: int) -> Leaf:
     if None in row or None in row.values():
         raise RuleFileError(f"{file}:{line}: expected as many cells as the header has, found another number of them")
-    cells = {key: Leaf(text or None, file, line) for key, text in row.items() if text or key != "to"}
+    cells = {key: Leaf(text or None, file, line) for key, text in row.items() if text or key not in ("to", "note")}
     sources = [Leaf(key, file, line) for key in row.get("source", "").split()]
     return Leaf(cells | {"source": Leaf(sources, file, line)}, file, line)
 
