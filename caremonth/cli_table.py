@@ -9,7 +9,8 @@ from typing import Final
 
 RIGHT: Final = frozenset({"units", "amount", "time", "missing", "work days left", "untouched", "seq", "units ±", "amount ±"})
 TEXTS: Final = frozenset(
-    {"note", "message", "what", "why", "because of", "problem", "origin", "states", "held for", "payable units"},
+    {"note", "message", "what", "why", "because of", "problem", "origin", "states", "held for", "payable units", "was", "is",
+     "cited before", "cited now"},
 )  # fmt: skip
 _GAP: Final = "  "
 _ID: Final = 24

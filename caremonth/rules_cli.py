@@ -11,14 +11,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from caremonth.cli_output import clean
+from domain.calendar import utc_text
 from domain.rule_changes import value_of
 from domain.rulebook import Rulebook
 from domain.rulebook_dated import EVIDENCE
+from ledger.approvals import IN_FORCE, Approval
 from ledger.rule_files import RuleFileError, load_rulebook
 
+_BARE: Final = {"value", "text"}
 _WORDS: Final = {"None": "nothing", "True": "yes", "False": "no"}
 
 Row = dict[str, Any]
+
+UNKNOWN: Final[Row] = {"state": None, "by": None, "reason": None, "at": None}
+"""The state of a rule set that the ledger does not keep."""
 
 
 class UnknownCodeError(LookupError):
@@ -87,6 +94,12 @@ def rules_check(directory: Path) -> list[str]:
     return []
 
 
+def standing(book: Rulebook, said: Approval | None, active: bool) -> Row:
+    """The state of a rule set that a ledger keeps, with who approved or retired it last, why and when."""
+    word = {"by": said.by, "reason": said.reason, "at": utc_text(said.at)} if said else {}
+    return UNKNOWN | {"state": IN_FORCE if active else said.state if said else _ruleset(book.document)["lifecycle"]} | word
+
+
 def list_text(rows: Sequence[Row]) -> RenderableType:
     """The rule sets for people: one table each, its warning beneath."""
     return Group(*(part for row in rows for part in _list_parts(row)))
@@ -108,7 +121,8 @@ def show_text(shown: Row) -> RenderableType:
 def spell(value: object) -> str:
     """A value of a rule file in a few words."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {spell(part)}" for key, part in value.items() if part is not None)
+        named = ((key, spell(part)) for key, part in value.items() if part is not None)
+        return ", ".join(text if key in _BARE else f"{key.replace('_', ' ')} {text}" for key, text in named)
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
     return _WORDS.get(str(value), str(value))
@@ -117,11 +131,18 @@ def spell(value: object) -> str:
 def _list_parts(row: Row) -> Iterator[RenderableType]:
     yield Text(f"{row['rule_set']} · {row['title']}", style="bold")
     yield Text(f"{row['legal_status']}, {row['lifecycle']}, last verified {row['last_verified']}, digest {row['digest'][:12]}")
+    if row.get("state"):
+        yield Text(clean(f"in this ledger: {row['state']}{_word(row)}"), style="green")
     table = _table("program", "code", "label", "from", "to")
     for code in row["codes"]:
         table.add_row(code["program"], code["code"], code["label"], code["from"], code["to"] or "")
     yield table
     yield Text(row["warning"], style="yellow")
+
+
+def _word(row: Row) -> str:
+    """Who approved or retired it last, and why."""
+    return f"; {row['by']} on {row['at'][:10]}: {row['reason']}" if row["by"] else ""
 
 
 def _table(*columns: str) -> Table:

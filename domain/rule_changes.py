@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from domain.rulebook_dated import EVIDENCE, FOREVER, iso
@@ -170,7 +171,7 @@ def _differing(entry: Entry, before: History, after: History) -> list[Change]:
     spans = (*before.spans, *after.spans)
     edges = sorted({span.first for span in spans} | {span.last + 1 for span in spans})
     found: list[Change] = []
-    for first, end in zip(edges, edges[1:], strict=False):
+    for first, end in pairwise(edges):
         one, other = before.at(first), after.at(first)
         if one.same(other):
             continue
@@ -197,4 +198,3 @@ def _order(entry: Entry) -> tuple[bool, str, str, tuple[str, ...]]:
 
 def _ordinal(day: str) -> int:
     return date.fromisoformat(day).toordinal()
-

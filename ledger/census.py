@@ -104,7 +104,7 @@ def rule_sets(connection: Connection) -> Iterator[str]:
     for name, identifier, document in connection.execute(select(t.digest, t.id, t.document)):
         try:
             parsed = orjson.loads(document)
-            sound = digest(parsed) == name and parsed["ruleset"]["id"] == identifier
+            sound = digest(parsed) == name and identifier in (parsed["ruleset"]["id"], f"{parsed['ruleset']['id']}+{name[:8]}")
         except (LookupError, TypeError, ValueError):
             sound = False
         if not sound:

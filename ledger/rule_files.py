@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from hashlib import sha256
@@ -77,6 +77,12 @@ def load_rulebook(directory: Path) -> Rulebook:
         return compile_rulebook(document)
     except RuleError as error:
         raise _located(tree, error) from None
+
+
+def located(directory: Path, errors: Iterable[RuleError]) -> list[str]:
+    """What is wrong in the rule files of a directory, each with its file and line. Raises RuleFileError."""
+    tree = _tree(directory)
+    return [str(_located(tree, error)) for error in errors]
 
 
 def load_document(directory: Path) -> dict[str, object]:

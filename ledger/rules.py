@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -60,9 +61,32 @@ def load(directory: Path) -> Rulebook:
 
 def adopt(connection: Connection, rulebook: Rulebook, fingerprint: str) -> None:
     """Store a rule set whole and make it the ledger's."""
+    store(connection, rulebook)
+    upsert_all(connection, schema.settings, [{"name": ACTIVE, "value": rulebook.digest}, {"name": FINGERPRINT, "value": fingerprint}])
+
+
+def store(connection: Connection, rulebook: Rulebook) -> None:
+    """Store a rule set whole, under its id; one whose id another set has is to have been `named` before."""
     document = orjson.dumps(rulebook.document, option=orjson.OPT_SORT_KEYS)
     insert_new(connection, schema.rule_sets, [{"digest": rulebook.digest, "id": rulebook.id, "document": document}])
-    upsert_all(connection, schema.settings, [{"name": ACTIVE, "value": rulebook.digest}, {"name": FINGERPRINT, "value": fingerprint}])
+
+
+def named(connection: Connection, rulebook: Rulebook) -> Rulebook:
+    """The rule set under an id that no other set of the ledger has: with a part of its digest where the files' id is taken."""
+    t = schema.rule_sets.c
+    ids = dict(connection.execute(select(t.digest, t.id)).tuples().all())
+    if rulebook.digest in ids:
+        return replace(rulebook, id=ids[rulebook.digest])
+    return replace(rulebook, id=f"{rulebook.id}+{rulebook.digest[:8]}") if rulebook.id in ids.values() else rulebook
+
+
+def stored_book(connection: Connection, digest: str) -> Rulebook:
+    """A stored rule set; raises LedgerError where there is none of this digest."""
+    t = schema.rule_sets.c
+    row = connection.execute(select(t.id, t.document).where(t.digest == digest)).first()
+    if row is None:
+        raise LedgerError(f"the ledger names a rule set {digest[:12]} that is not in it; restore the ledger from a copy")
+    return replace(compile_rulebook(orjson.loads(row.document)), id=row.id)
 
 
 def setting(connection: Connection, name: str) -> str | None:

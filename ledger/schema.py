@@ -1,9 +1,9 @@
 """The ledger's tables. Keys are texts of ids joined by `/`, which no id contains; documents are JSON in UTF-8.
 
-`events` and `dead_letters` are what came in and are never changed but for retries; `outbox`, `closures` and the closed
-and adjusted figures of `lines` are history too. `counters` give the numbers of events, decisions, dead letters and closes; `positions` tell
-how far streams were read; `tenants` count a tenant's registrations and closes; `performers` are there to be locked. The rest is a function
-of the events and can be made anew.
+`events` and `dead_letters` are what came in and are never changed but for retries; `approvals` are what was said of rule sets; `outbox`,
+`closures` and the closed and adjusted figures of `lines` are history too. `counters` give the numbers of events, decisions, dead letters
+and closes; `positions` tell how far streams were read; `tenants` count a tenant's registrations and closes; `performers` are there to be
+locked. The rest is a function of the events and can be made anew.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ def _document(name: str) -> Column[bytes]:
 settings = Table("settings", metadata, _text("name", primary=True), _text("value"))
 
 rule_sets = Table("rule_sets", metadata, _text("digest", primary=True), _text("id"), _document("document"))
+
+approvals = Table(
+    "approvals", metadata,
+    _number("seq", primary=True), _text("digest"), _text("state"), _text("by"), _text("reason"), _number("at"),
+)  # fmt: skip
 
 events = Table(
     "events", metadata,

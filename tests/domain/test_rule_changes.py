@@ -18,8 +18,8 @@ from ledger.rule_files import PACKAGED, load_document
 
 INVENTED = Path(__file__).resolve().parent.parent / "data" / "rules"
 WORDS = {
-    "instant": "month_end", "month_end": "instant", "start": "end", "end": "start", "practitioner": "patient", "physician": "np", "rn": "ma",
-    "own": "shared",
+    "instant": "month_end", "month_end": "instant", "start": "end", "end": "start", "practitioner": "patient",
+    "physician": "np", "rn": "ma", "own": "shared",
 }  # fmt: skip
 Edit = Callable[[Any], object]
 
@@ -169,14 +169,10 @@ def another(value: object) -> object:
             return value + 1
         case str() if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
             return f"{int(value[:4]) - 1}{value[4:]}"
-        case str() if re.fullmatch(r"\d+\.\d\d", value):
-            return f"1{value}"
-        case str() if value in WORDS:
-            return WORDS[value]
         case None:
             return 1
         case _:
-            return f"{value}0"
+            return WORDS.get(str(value), f"1{value}" if re.fullmatch(r"\d+\.\d\d", str(value)) else f"{value}0")
 
 
 def test_the_packaged_rules_have_a_history_for_every_code(rules: Any) -> None:
