@@ -14,7 +14,7 @@ from domain.rulebook_compile import compile_rulebook
 from ledger import locks, schema
 from ledger.database import insert_new, reading, upsert_all, writing
 from ledger.errors import LedgerError, RulesDifferError
-from ledger.rule_files import PACKAGED, RuleFileError, load_document, packaged_fingerprint
+from ledger.rule_files import PACKAGED, RuleFileError, load_rulebook, packaged_fingerprint
 
 ACTIVE: Final = "rules"
 FINGERPRINT: Final = "rules_fingerprint"
@@ -54,7 +54,7 @@ def _differ(carried: Rulebook, active: str, stored: bytes | None) -> RulesDiffer
 def load(directory: Path) -> Rulebook:
     """The rules in a directory; raises LedgerError with file and line where they cannot be followed."""
     try:
-        return compile_rulebook(load_document(directory))
+        return load_rulebook(directory)
     except (RuleFileError, OSError) as error:
         raise LedgerError(f"the rule files cannot be followed: {error}") from None
 
@@ -74,7 +74,7 @@ def store(connection: Connection, rulebook: Rulebook) -> None:
 def named(connection: Connection, rulebook: Rulebook) -> Rulebook:
     """The rule set under an id that no other set of the ledger has: with a part of its digest where the files' id is taken."""
     t = schema.rule_sets.c
-    ids = dict(connection.execute(select(t.digest, t.id)).tuples().all())
+    ids = {row.digest: row.id for row in connection.execute(select(t.digest, t.id))}
     if rulebook.digest in ids:
         return replace(rulebook, id=ids[rulebook.digest])
     return replace(rulebook, id=f"{rulebook.id}+{rulebook.digest[:8]}") if rulebook.id in ids.values() else rulebook
