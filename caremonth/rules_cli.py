@@ -16,7 +16,7 @@ from domain.calendar import utc_text
 from domain.rule_changes import value_of
 from domain.rulebook import Rulebook
 from domain.rulebook_dated import EVIDENCE
-from ledger.approvals import IN_FORCE, Approval
+from ledger.approvals import APPROVED, IN_FORCE, Approval
 from ledger.rule_files import RuleFileError, load_rulebook
 
 _BARE: Final = {"value", "text"}
@@ -24,7 +24,7 @@ _WORDS: Final = {"None": "nothing", "True": "yes", "False": "no"}
 
 Row = dict[str, Any]
 
-UNKNOWN: Final[Row] = {"state": None, "by": None, "reason": None, "at": None}
+UNKNOWN: Final[Row] = {"state": None, "said": None, "by": None, "reason": None, "at": None}
 """The state of a rule set that the ledger does not keep."""
 
 
@@ -95,9 +95,14 @@ def rules_check(directory: Path) -> list[str]:
 
 
 def standing(book: Rulebook, said: Approval | None, active: bool) -> Row:
-    """The state of a rule set that a ledger keeps, with who approved or retired it last, why and when."""
-    word = {"by": said.by, "reason": said.reason, "at": utc_text(said.at)} if said else {}
-    return UNKNOWN | {"state": IN_FORCE if active else said.state if said else _ruleset(book.document)["lifecycle"]} | word
+    """The state of a rule set that a ledger keeps, and the last word on it: what was said, by whom, why and when.
+
+    One whose files call it active, but that decides nothing here, is as good as approved.
+    """
+    own = str(_ruleset(book.document)["lifecycle"])
+    state = IN_FORCE if active else said.state if said else APPROVED if own == IN_FORCE else own
+    word = {"said": said.state, "by": said.by, "reason": said.reason, "at": utc_text(said.at)} if said else {}
+    return UNKNOWN | {"state": state} | word
 
 
 def list_text(rows: Sequence[Row]) -> RenderableType:
@@ -142,7 +147,7 @@ def _list_parts(row: Row) -> Iterator[RenderableType]:
 
 def _word(row: Row) -> str:
     """Who approved or retired it last, and why."""
-    return f"; {row['by']} on {row['at'][:10]}: {row['reason']}" if row["by"] else ""
+    return f"; {row['said']} by {row['by']} on {row['at'][:10]}: {row['reason']}" if row["by"] else ""
 
 
 def _table(*columns: str) -> Table:

@@ -44,8 +44,8 @@ def approve(connection: Connection, rulebook: Rulebook, by: str, reason: str, at
     objections = unexplained_in(connection, rulebook)
     if objections:
         raise LedgerError(
-            f"rule set {_told(rulebook)} cannot be approved: it changes values of closed months without a note that says why, "
-            f"in {len(objections)} places; `caremonth rules check DIR` lists them"
+            f"rule set {_told(rulebook)} cannot be approved: {len(objections)} of its values are others than those that months were closed "
+            "under, without a note that says why; `caremonth rules check DIR` lists them"
         )
     kept = named(connection, rulebook)
     store(connection, kept)

@@ -139,7 +139,7 @@ def test_given_a_closed_month_when_a_price_changes_then_its_note_stands_in_a_col
 def test_given_a_correction_when_it_is_approved_then_the_list_shows_who_and_why(closed: Shell, corrected: Path) -> None:
     refused = closed("rules", "approve", str(corrected), *WORD)
     assert refused.code == 1
-    assert "changes values of closed months without a note that says why, in 1 places" in refused.err
+    assert "1 of its values are others than those that months were closed under, without a note that says why" in refused.err
     edit(corrected / "cpm.yaml", NEW, NOTED)
     said = closed("rules", "approve", str(corrected), *WORD, "--json").rows[0]
     assert (said["rule_set"], said["state"], said["by"], said["reason"]) == ("2026.12", "approved", "Ada", "the threshold was wrong")
@@ -147,7 +147,7 @@ def test_given_a_correction_when_it_is_approved_then_the_list_shows_who_and_why(
     assert {name: row["state"] for name, row in listed.items()} == {"2026.11": "active", "2026.12": "approved", "2027-proposed": None}
     assert (listed["2026.12"]["by"], listed["2026.12"]["reason"]) == ("Ada", "the threshold was wrong")
     assert listed["2026.12"]["at"] == said["at"]
-    assert f"in this ledger: approved; Ada on {said['at'][:10]}: the threshold was wrong\n" in closed("rules", "list").out
+    assert f"in this ledger: approved; approved by Ada on {said['at'][:10]}: the threshold was wrong\n" in closed("rules", "list").out
     shutil.rmtree(corrected)
     assert closed("rules", "diff", "2026.11", "2026.12", "--json").rows[0]["value_to"] == 20
     assert closed("verify").code == 0
@@ -158,7 +158,12 @@ def test_given_an_approved_set_when_it_is_retired_then_the_list_shows_that_inste
     ran = filled("rules", "retire", "2026.12", "--by", "Grace", "--reason", "not needed")
     assert ran.out.startswith("rule set 2026.12 (")
     assert ran.out.endswith(") is retired, says Grace: not needed\n")
-    assert [row["state"] for row in filled("rules", "list", "--json").rows] == ["active", "retired", None]
+    rows = filled("rules", "list", "--json").rows
+    assert [(row["state"], row["said"], row["by"]) for row in rows] == [
+        ("active", None, None),
+        ("retired", "retired", "Grace"),
+        (None, None, None),
+    ]
     assert filled("rules", "retire", "2026.13", *WORD).err == (
         "caremonth: '2026.13' is no rule set of this ledger; `caremonth rules list` shows their ids and digests\n"
     )

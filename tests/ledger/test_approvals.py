@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from domain.rulebook import Rulebook
-from ledger import Ledger, LedgerError, approvals, open_ledger
+from ledger import Ledger, LedgerError, approvals, open_ledger, schema
 from ledger.approvals import Approval
 from ledger.database import reading
 from ledger.retry import transaction
@@ -140,6 +142,24 @@ def test_given_an_id_that_is_taken_then_the_approved_set_gets_one_of_its_own(led
         assert approvals.stored(connection, "test") == [ledger.rulebook.digest]
         assert approvals.stored(connection, book.digest[:5]) == []
     assert ledger.verify() == []
+
+
+def test_given_many_people_at_once_then_each_word_is_kept_under_a_number_of_its_own(store: str, draft: Rulebook) -> None:
+    """Each from a connection of its own, as commands are."""
+
+    def say(by: str) -> None:
+        with open_ledger(store) as mine:
+            approve(mine, draft, by=by)
+
+    people = [f"person {number}" for number in range(6)]
+    with open_ledger(store, INVENTED) as ledger:
+        ledger.ingest([])
+        with ThreadPoolExecutor(len(people)) as pool:
+            list(pool.map(say, people))
+        with reading(ledger.engine) as connection:
+            rows = connection.execute(select(schema.approvals.c.seq, schema.approvals.c.by).order_by(schema.approvals.c.seq)).all()
+    assert [row.seq for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert sorted(row.by for row in rows) == people
 
 
 def test_given_a_digest_that_is_not_kept_then_there_is_no_state_of_it(ledger: Ledger, draft: Rulebook) -> None:
