@@ -66,6 +66,28 @@ def test_a_value_for_a_while_is_told_until_the_day_before_the_next_version(rules
     assert told(rules, for_half_a_year) == [("WND", "W0001", key, "2025-01-01", "2025-06-30", 20, 30)]
 
 
+def test_the_same_difference_is_told_once_for_days_without_a_gap_and_again_after_one(rules: Any) -> None:
+    """Versions that only part the days of one difference do not part it; a stretch without a difference does."""
+    split = deepcopy(rules)
+    old = wound(split, "W0001")["minutes"]
+    old.append(old[0] | {"from": "2024-01-01"})
+
+    def again(document: Any) -> None:
+        first = wound(document, "W0001")["minutes"][0]
+        days = (("2022-01-01", 30), ("2023-01-01", 20), ("2025-01-01", 30))
+        wound(document, "W0001")["minutes"] = [first | {"from": day, "value": value} for day, value in days]
+
+    key = "track.codes.W0001.minutes"
+    first = wound(rules, "W0001")["minutes"][0]
+    assert told(split, lambda d: wound(d, "W0001").update(minutes=[first | {"value": 30}])) == [
+        ("WND", "W0001", key, "2022-01-01", None, 20, 30)
+    ]
+    assert told(split, again) == [
+        ("WND", "W0001", key, "2022-01-01", "2022-12-31", 20, 30),
+        ("WND", "W0001", key, "2025-01-01", None, 20, 30),
+    ]
+
+
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [

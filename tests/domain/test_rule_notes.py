@@ -37,6 +37,12 @@ def wound(document: Any, code: str = "W0001") -> Any:
     return document["families"]["wound"]["track"]["codes"][code]
 
 
+def dated(document: Any, **more: object) -> dict[str, object]:
+    """A version from 2022-01-01 on, with the evidence of any other."""
+    first: dict[str, object] = wound(document)["in_force"][0]
+    return first | more
+
+
 def minutes(document: Any, value: int, **more: str) -> None:
     wound(document)["minutes"][0].update(value=value, **more)
 
@@ -73,8 +79,13 @@ def test_given_a_change_on_the_last_day_of_a_closed_month_then_a_note_is_asked_f
     def on(day: str) -> Edit:
         return lambda d: wound(d)["minutes"].append(wound(d)["minutes"][0] | {"from": day, "value": 25})
 
-    assert len(objections(rules, on("2025-02-28"))) == 1
-    assert objections(rules, on("2025-03-01")) == []
+    def roles_on(day: str) -> Edit:
+        roles = rules["families"]["wound"]["track"]["roles"][0]
+        return lambda d: d["families"]["wound"]["track"]["roles"].append(roles | {"from": day, "value": ["rn"]})
+
+    for change in (on, roles_on):
+        assert len(objections(rules, change("2025-02-28"))) == 1
+        assert objections(rules, change("2025-03-01")) == []
 
 
 def test_given_no_closed_month_then_everything_may_change(rules: Any) -> None:
@@ -88,8 +99,9 @@ def test_given_no_closed_month_then_everything_may_change(rules: Any) -> None:
         lambda d: d["sources"]["TEXT"].update(title="another schedule"),
         lambda d: wound(d).update(label="Wound care, 20 minutes", rule="one at 20 minutes"),
         lambda d: d["ruleset"].update(id="next", title="The same families", last_verified_year=2027),
+        lambda d: d["ruleset"].update(notes={"later": [dated(d, text="something to remember")]}),
     ],
-    ids=["how sure a value is", "a source", "a label", "who the rule set is"],
+    ids=["how sure a value is", "a source", "a label", "who the rule set is", "a remark"],
 )
 def test_given_closed_months_when_only_words_or_citations_change_then_no_note_is_asked_for(rules: Any, edit: Edit) -> None:
     assert objections(rules, edit) == []
@@ -173,6 +185,47 @@ def test_given_a_code_not_yet_in_force_in_closed_months_then_its_values_may_chan
 
     assert objections(rules, later, ["2023-12"]) == []
     assert len(objections(rules, later, ["2024-01"])) == 1
+
+
+def test_given_a_code_that_is_in_force_in_one_set_only_then_its_values_need_notes_there_too(rules: Any) -> None:
+    def begun_earlier(document: Any) -> None:
+        code = document["families"]["wound"]["devices"]["codes"]["W0004"]
+        code["in_force"][0].update(WHY, **{"from": "2023-01-01"})
+        code["days"][0]["from"] = "2023-01-01"
+
+    def ended_earlier(document: Any) -> None:
+        wound(document, "W0002")["in_force"] = [
+            dated(document, to="2024-12-31"),
+            dated(document, absent=True, to="2025-12-31", **WHY) | {"from": "2025-01-01"},
+        ]
+        wound(document, "W0002")["at_most"][0]["value"] = 2
+
+    assert [told.partition(":")[0] for told in objections(rules, begun_earlier, ["2023-06"])] == [
+        "families.wound.devices.codes.W0004.days[0]"
+    ]
+    assert [told.partition(":")[0] for told in objections(rules, ended_earlier, ["2025-06"])] == [
+        "families.wound.track.codes.W0002.at_most[0]"
+    ]
+
+
+def test_given_a_code_that_was_out_of_force_in_a_closed_month_then_its_values_may_change_there(rules: Any) -> None:
+    def in_2023(document: Any) -> None:
+        code = document["families"]["foot"]["tracks"]["shared"]["codes"]["F0003"]
+        code["minutes"] = [code["minutes"][0] | {"from": day, "value": value} for day, value in
+                           (("2022-01-01", 15), ("2023-01-01", 10), ("2024-01-01", 15))]  # fmt: skip
+
+    assert objections(rules, in_2023, ["2023-06"]) == []
+    assert objections(rules, in_2023, ["2022-12", "2024-01"]) == []
+
+
+def test_given_a_value_gone_from_two_closed_months_then_a_note_for_one_of_them_is_not_enough(rules: Any) -> None:
+    def gone(document: Any) -> None:
+        document["prices"].pop(2)
+        days = document["families"]["foot"]["tracks"]["own"]["codes"]["F0001"]["in_force"]
+        days.append(days[0] | {"from": "2025-02-01"} | WHY)
+
+    assert objections(rules, gone, ["2025-02"]) == []
+    assert len(objections(rules, gone, ["2025-01", "2025-02"])) == 1
 
 
 def test_given_many_closed_months_then_the_first_are_named_and_the_others_counted(rules: Any) -> None:

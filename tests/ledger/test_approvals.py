@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from domain.rulebook import Rulebook
-from ledger import Ledger, LedgerError, approvals, open_ledger, schema
+from ledger import Ledger, LedgerError, approvals, open_ledger
 from ledger.approvals import Approval
 from ledger.database import reading
 from ledger.retry import transaction
@@ -144,22 +143,23 @@ def test_given_an_id_that_is_taken_then_the_approved_set_gets_one_of_its_own(led
     assert ledger.verify() == []
 
 
-def test_given_many_people_at_once_then_each_word_is_kept_under_a_number_of_its_own(store: str, draft: Rulebook) -> None:
+def test_given_sets_of_one_id_approved_at_once_then_each_gets_an_id_and_a_number_of_its_own(store: str, tmp_path: Path) -> None:
     """Each from a connection of its own, as commands are."""
+    books = [rules(tmp_path / f"{number}", "Two invented families", f"Families of person {number}") for number in range(6)]
 
-    def say(by: str) -> None:
+    def say(book: Rulebook) -> str:
         with open_ledger(store) as mine:
-            approve(mine, draft, by=by)
+            return approve(mine, book).id
 
-    people = [f"person {number}" for number in range(6)]
     with open_ledger(store, INVENTED) as ledger:
         ledger.ingest([])
-        with ThreadPoolExecutor(len(people)) as pool:
-            list(pool.map(say, people))
+        with ThreadPoolExecutor(len(books)) as pool:
+            names = list(pool.map(say, books))
         with reading(ledger.engine) as connection:
-            rows = connection.execute(select(schema.approvals.c.seq, schema.approvals.c.by).order_by(schema.approvals.c.seq)).all()
-    assert [row.seq for row in rows] == [1, 2, 3, 4, 5, 6]
-    assert sorted(row.by for row in rows) == people
+            said = approvals.latest(connection)
+    assert sorted(row.seq for row in said.values()) == [1, 2, 3, 4, 5, 6]
+    assert names.count("next") == 1
+    assert {*names} == {"next"} | {f"next+{book.digest[:8]}" for book, name in zip(books, names, strict=True) if name != "next"}
 
 
 def test_given_a_digest_that_is_not_kept_then_there_is_no_state_of_it(ledger: Ledger, draft: Rulebook) -> None:
