@@ -9,6 +9,10 @@ import typer
 
 from caremonth.cli_options import ALSO, settings_of
 
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of rule files.")]
+By = Annotated[str, typer.Option(metavar="WHO", help="Who decides.")]
+Reason = Annotated[str, typer.Option(metavar="WHY", help="Why.")]
+
 dead_letters = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The parked input: list it, or try it again.")
 tokens = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Who may use the HTTP interface.")
 rules = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The rules with their dates and sources.")
@@ -60,15 +64,58 @@ def rules_show(context: typer.Context, code: Annotated[str, typer.Argument(metav
 
 
 @rules.command("check", epilog=ALSO)
-def rules_check(context: typer.Context, folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of rule files.")]) -> None:
+def rules_check(context: typer.Context, folder: Folder) -> None:
     """Whether the rule files of a folder can be followed.
 
-    Exit 1 and the problem, if not.
+    Exit 1 and the problems, if not. Where there is a ledger, a value of months that are closed in it may differ from its rules only with a
+    `note` that says why.
     """
     from caremonth.cli_rules import put_problems
 
-    if put_problems(folder, as_json=settings_of(context).json):
+    if put_problems(settings_of(context), folder):
         raise typer.Exit(1)
+
+
+@rules.command("diff", epilog=ALSO)
+def rules_diff(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(metavar="A", help="A folder of rule files, or a rule set's id or digest (6 digits or more).")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The same, for what it is compared with.")],
+) -> None:
+    """What differs between two rule sets, value by value.
+
+    Each with its days and the citations of both sides. Where only those differ, it says so.
+    """
+    from caremonth.cli_rules import put_difference
+
+    put_difference(settings_of(context), before, after)
+
+
+@rules.command("approve", epilog=ALSO)
+def rules_approve(context: typer.Context, folder: Folder, by: By, reason: Reason) -> None:
+    """Approve a rule set: the ledger keeps it whole.
+
+    With who and why. Nothing is decided by it yet. Refused for proposals, and for what `rules check` refuses.
+    """
+    from caremonth.cli_approvals import approve
+
+    approve(settings_of(context), folder, by, reason)
+
+
+@rules.command("retire", epilog=ALSO)
+def rules_retire(
+    context: typer.Context,
+    rule_set: Annotated[str, typer.Argument(metavar="ID", help="The id of a rule set of the ledger, or its digest (6 digits or more).")],
+    by: By,
+    reason: Reason,
+) -> None:
+    """Say that a rule set is not to be used again.
+
+    It stays in the ledger with what it decided. Refused for one that is in force.
+    """
+    from caremonth.cli_approvals import retire
+
+    retire(settings_of(context), rule_set, by, reason)
 
 
 @tokens.callback()

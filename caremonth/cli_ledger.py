@@ -12,6 +12,7 @@ from caremonth.cli_errors import RefusedError
 from caremonth.cli_options import Settings
 from ledger import Ledger, open_ledger, registrations, schema
 from ledger.database import reading
+from ledger.errors import NoLedgerError
 
 _FILE_URLS: Final = ("sqlite:///", "sqlite+pysqlite:///")
 
@@ -28,9 +29,12 @@ def opened(settings: Settings, *, create: bool = False, own_rules: bool = False)
     return open_ledger(settings.db, settings.rules, full_sync=settings.full_sync, create=create, own_rules=own_rules)
 
 
-def has_ledger(settings: Settings) -> bool:
-    """Whether the URL may lead to a ledger that exists."""
-    return _is_there(settings.db)
+def opened_if_there(settings: Settings) -> Ledger | None:
+    """The ledger the settings name; None where there is none yet."""
+    try:
+        return opened(settings) if _is_there(settings.db) else None
+    except NoLedgerError:
+        return None
 
 
 def _is_there(url: str) -> bool:

@@ -12,7 +12,8 @@ RIGHT: Final = frozenset(
      "open"},
 )  # fmt: skip
 TEXTS: Final = frozenset(
-    {"note", "message", "what", "why", "because of", "problem", "origin", "states", "held for", "payable units"},
+    {"note", "message", "what", "why", "because of", "problem", "origin", "states", "held for", "payable units", "was", "is",
+     "cited before", "cited now"},
 )  # fmt: skip
 _GAP: Final = "  "
 _ID: Final = 24

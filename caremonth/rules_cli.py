@@ -11,14 +11,21 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from caremonth.cli_output import clean
+from domain.calendar import utc_text
+from domain.rule_changes import value_of
 from domain.rulebook import Rulebook
 from domain.rulebook_dated import EVIDENCE
+from ledger.approvals import APPROVED, IN_FORCE, Approval
 from ledger.rule_files import RuleFileError, load_rulebook
 
+_BARE: Final = {"value", "text"}
 _WORDS: Final = {"None": "nothing", "True": "yes", "False": "no"}
-_NO_VALUE: Final = {"from", "to", "note", *EVIDENCE}
 
 Row = dict[str, Any]
+
+UNKNOWN: Final[Row] = {"state": None, "said": None, "by": None, "reason": None, "at": None}
+"""The state of a rule set that the ledger does not keep."""
 
 
 class UnknownCodeError(LookupError):
@@ -87,6 +94,17 @@ def rules_check(directory: Path) -> list[str]:
     return []
 
 
+def standing(book: Rulebook, said: Approval | None, active: bool) -> Row:
+    """The state of a rule set that a ledger keeps, and the last word on it: what was said, by whom, why and when.
+
+    One whose files call it active, but that decides nothing here, is as good as approved.
+    """
+    own = str(_ruleset(book.document)["lifecycle"])
+    state = IN_FORCE if active else said.state if said else APPROVED if own == IN_FORCE else own
+    word = {"said": said.state, "by": said.by, "reason": said.reason, "at": utc_text(said.at)} if said else {}
+    return UNKNOWN | {"state": state} | word
+
+
 def list_text(rows: Sequence[Row]) -> RenderableType:
     """The rule sets for people: one table each, its warning beneath."""
     return Group(*(part for row in rows for part in _list_parts(row)))
@@ -108,7 +126,8 @@ def show_text(shown: Row) -> RenderableType:
 def spell(value: object) -> str:
     """A value of a rule file in a few words."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {spell(part)}" for key, part in value.items() if part is not None)
+        named = ((key, spell(part)) for key, part in value.items() if part is not None)
+        return ", ".join(text if key in _BARE else f"{key.replace('_', ' ')} {text}" for key, text in named)
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
     return _WORDS.get(str(value), str(value))
@@ -117,11 +136,18 @@ def spell(value: object) -> str:
 def _list_parts(row: Row) -> Iterator[RenderableType]:
     yield Text(f"{row['rule_set']} · {row['title']}", style="bold")
     yield Text(f"{row['legal_status']}, {row['lifecycle']}, last verified {row['last_verified']}, digest {row['digest'][:12]}")
+    if row.get("state"):
+        yield Text(clean(f"in this ledger: {row['state']}{_word(row)}"), style="green")
     table = _table("program", "code", "label", "from", "to")
     for code in row["codes"]:
         table.add_row(code["program"], code["code"], code["label"], code["from"], code["to"] or "")
     yield table
     yield Text(row["warning"], style="yellow")
+
+
+def _word(row: Row) -> str:
+    """Who approved or retired it last, and why."""
+    return f"; {row['said']} by {row['by']} on {row['at'][:10]}: {row['reason']}" if row["by"] else ""
 
 
 def _table(*columns: str) -> Table:
@@ -161,14 +187,7 @@ def _versions(name: str, versions: Sequence[Row]) -> Iterator[Row]:
     for version, start in zip(versions, following, strict=True):
         last = version.get("to") or (start and (date.fromisoformat(start) - timedelta(days=1)).isoformat())
         evidence: Row = {key: version[key] for key in (*EVIDENCE, "note") if key in version}
-        yield {"name": name, "from": version["from"], "to": last, "is": _value(version), **evidence}
-
-
-def _value(version: Row) -> object:
-    parts = {key: value for key, value in version.items() if key not in _NO_VALUE and key != "code"}
-    if "absent" in parts:
-        return None
-    return parts.get("value", parts) if len(parts) == 1 else parts or True
+        yield {"name": name, "from": version["from"], "to": last, "is": value_of(version), **evidence}
 
 
 def _ruleset(document: Mapping[str, Any]) -> Row:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from domain.rulebook_dated import FOREVER, Dated, iso
 from domain.rulebook_family import DaySource, FamilySource, TimeSource
 from domain.rulebook_reader import Place, RuleError, spell
+from domain.rulebook_ruleset import Header
 
 
 def claimed_programs(families: Iterable[FamilySource]) -> frozenset[str]:
@@ -30,14 +31,24 @@ def claimed_codes(families: Iterable[FamilySource]) -> dict[str, Place]:
     return found
 
 
-def check_beginnings(family: FamilySource, earliest: int) -> None:
-    """Refuse a value that begins after the codes it concerns, or after the first day (`earliest`) the rule set is meant for.
+def check_beginnings(families: Sequence[FamilySource], limits: Mapping[str, Dated[int | None]], header: Header) -> None:
+    """Refuse a value that begins after the codes it concerns, or after the first day the rule set is meant for.
 
     Without this a value added for a later year would hold for all earlier ones too.
     """
+    earliest = header.first_service_day
+    for family in families:
+        _check_family(family, limits, earliest)
+    first_days = {family.program: _first_day(family.codes(), earliest) for family in families}
+    for exclusion in header.exclusions.values():
+        named = (v.value for v in exclusion.versions if v.value)
+        _begin([exclusion], max((first_days[name] for value in named for name in (value.first, value.second)), default=earliest))
+
+
+def _check_family(family: FamilySource, limits: Mapping[str, Dated[int | None]], earliest: int) -> None:
     for values, codes in family.groups():
         for code in codes:
-            _begin(code.values(), _first_day([code], earliest))
+            _begin((*code.values(), limits[code.head.code]), _first_day([code], earliest))
         _begin(values, _first_day(codes, earliest))
 
 

@@ -26,8 +26,7 @@ def compile_rulebook(document: Mapping[str, object]) -> Rulebook:
     header = read_header(parts["ruleset"], citations, claimed_programs(families))
     limits = read_limits(parts["limits"], citations, codes)
     prices = read_prices(parts["prices"], citations, codes)
-    for family in families:
-        check_beginnings(family, header.first_service_day)
+    check_beginnings(families, limits, header)
     starts, days = _days(families, header, limits, citations)
     return Rulebook(
         id=header.id,

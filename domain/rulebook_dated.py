@@ -129,6 +129,8 @@ def _draft(item: Place, shape: Shape[T], citations: Citations) -> tuple[Place, V
         fields["to"].fail(f"a date from {iso(first)} on")
     if absent and fields["absent"].value is not True:
         fields["absent"].fail("true")
+    if "note" in fields:
+        fields["note"].text()
     sources = citations.check(fields)
     return item, Version(first, last, absent() if absent else shape.read(fields), sources)
 

@@ -10,7 +10,7 @@ from domain.rulebook import Exclusion, Price
 from domain.rulebook_dated import LEGAL_STATUSES, Citations, Dated, Shape, read_dated
 from domain.rulebook_reader import Place, RuleError, nothing
 
-LIFECYCLES: Final = frozenset({"draft", "active", "retired"})
+LIFECYCLES: Final = frozenset({"draft", "approved", "active", "retired"})
 SCOPES: Final = frozenset({"practitioner", "patient"})
 
 

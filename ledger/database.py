@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Dialect, Engine, Executable, Table, inspect, 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, NoLedgerError
 from ledger.sqlite import WRITES, sqlite_engine
 
 HEAD: Final = "0003"
@@ -67,7 +67,7 @@ def _prepare(engine: Engine, *, create: bool) -> None:
     if version is not None and version > HEAD:
         raise LedgerError(f"the ledger's schema is {version}, this program knows {HEAD}; use the program version that wrote it")
     if version is None and not create:
-        raise LedgerError("there is no ledger at this URL yet; ingest events first, or name another with --db")
+        raise NoLedgerError("there is no ledger at this URL yet; ingest events first, or name another with --db")
     from ledger.migrations.run import upgrade
 
     with writing(engine) as connection:

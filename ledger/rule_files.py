@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from hashlib import sha256
@@ -77,6 +77,12 @@ def load_rulebook(directory: Path) -> Rulebook:
         return compile_rulebook(document)
     except RuleError as error:
         raise _located(tree, error) from None
+
+
+def located(directory: Path, errors: Iterable[RuleError]) -> list[str]:
+    """What is wrong in the rule files of a directory, each with its file and line. Raises RuleFileError."""
+    tree = _tree(directory)
+    return [str(_located(tree, error)) for error in errors]
 
 
 def load_document(directory: Path) -> dict[str, object]:
@@ -167,7 +173,7 @@ def _table(file: Path) -> Leaf:
 def _row(row: dict[str, str], file: str, line: int) -> Leaf:
     if None in row or None in row.values():
         raise RuleFileError(f"{file}:{line}: expected as many cells as the header has, found another number of them")
-    cells = {key: Leaf(text or None, file, line) for key, text in row.items() if text or key != "to"}
+    cells = {key: Leaf(text or None, file, line) for key, text in row.items() if text or key not in ("to", "note")}
     sources = [Leaf(key, file, line) for key in row.get("source", "").split()]
     return Leaf(cells | {"source": Leaf(sources, file, line)}, file, line)
 

@@ -20,7 +20,7 @@ from ledger import activations, locks, schema
 from ledger.activations import Activation
 from ledger.database import insert_new, reading, upsert_all, writing
 from ledger.errors import LedgerError, RulesDifferError
-from ledger.rule_files import PACKAGED, RuleFileError, load_document, packaged_fingerprint
+from ledger.rule_files import PACKAGED, RuleFileError, load_rulebook, packaged_fingerprint
 
 LATER: Final = "9999-12"
 """Stands for the months to come."""
@@ -212,7 +212,7 @@ def _differ(carried: Rulebook, rules: Rules) -> RulesDifferError:
 def load(directory: Path) -> Rulebook:
     """The rules in a directory; raises LedgerError with file and line where they cannot be followed."""
     try:
-        return compile_rulebook(load_document(directory))
+        return load_rulebook(directory)
     except (RuleFileError, OSError) as error:
         raise LedgerError(f"the rule files cannot be followed: {error}") from None
 

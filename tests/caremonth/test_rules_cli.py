@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from caremonth.rules_cli import UnknownCodeError, list_text, rules_check, rules_list, rules_show, show_text, spell
+from caremonth.rules_cli import UnknownCodeError, list_text, rules_check, rules_list, rules_show, show_text, spell, standing
 from domain.rulebook import Rulebook
+from ledger.approvals import Approval
 from ledger.rule_files import PACKAGED, load_rulebook
 
 
@@ -30,6 +31,23 @@ def test_the_list_names_rule_sets_codes_and_what_is_not_verified(book: Rulebook)
     label = "Chronic pain management, first 30 minutes"
     assert {"code": "G3002", "program": "CPM", "label": label, "from": "2023-01-01", "to": None} in final["codes"]
     assert len(final["codes"]) == 29
+
+
+@pytest.mark.parametrize(
+    ("said", "active", "state"),
+    [
+        (None, True, "active"),
+        (None, False, "approved"),
+        ("approved", False, "approved"),
+        ("retired", False, "retired"),
+        ("retired", True, "active"),
+    ],
+)
+def test_a_rule_set_is_active_only_where_it_decides_something(book: Rulebook, said: str | None, active: bool, state: str) -> None:
+    """The packaged files call themselves active; what was said of them stays beside the state."""
+    word = Approval(1, book.digest, said, "Ada", "looked up", 0) if said else None
+    row = standing(book, word, active)
+    assert (row["state"], row["said"], row["at"]) == (state, said, "1970-01-01T00:00:00Z" if said else None)
 
 
 def test_a_code_is_shown_with_its_dated_values_and_sources(book: Rulebook) -> None:
