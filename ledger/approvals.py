@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 from domain.rule_notes import unexplained
 from domain.rulebook import Rulebook
 from domain.rulebook_reader import RuleError
-from ledger import schema
+from ledger import locks, schema
 from ledger.errors import LedgerError
 from ledger.rules import Rules, named, store, stored_book
 
@@ -40,6 +40,7 @@ def approve(connection: Connection, rulebook: Rulebook, by: str, reason: str, at
     Raises LedgerError for a proposal, and where values of closed months change without a note.
     """
     require_final(rulebook)
+    locks.setup(connection)  # of two sets of one id at once, the second has to see the first, or both keep that id
     objections = unexplained_in(connection, rulebook)
     if objections:
         raise LedgerError(
@@ -54,6 +55,7 @@ def approve(connection: Connection, rulebook: Rulebook, by: str, reason: str, at
 
 def retire(connection: Connection, digest: str, by: str, reason: str, at: int) -> None:
     """Keep that a rule set is not to be put in force any more; LedgerError for one that is in force."""
+    locks.setup(connection)
     if digest in in_force(connection):
         raise LedgerError(f"rule set {digest[:_SHOWN]} is in force in this ledger; put another in force in its place first")
     _say(connection, digest, RETIRED, by, reason, at)
@@ -133,7 +135,7 @@ def _state(rulebook: Rulebook, said: Approval | None) -> str:
 
 
 def _say(connection: Connection, digest: str, state: str, by: str, reason: str, at: int) -> None:
-    """Add a row; the same word of the same person again adds none. Of two at once the number lets one in, and the other is tried again."""
+    """Add a row; the same word of the same person again adds none."""
     if not by.strip() or not reason.strip():
         raise LedgerError("who says so and why are kept for good; give both --by and --reason")
     said = latest(connection).get(digest)
