@@ -8,13 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from domain.rulebook import Rulebook
-from ledger import Ledger, LedgerError, approvals, open_ledger
+from ledger import Ledger, LedgerError, activations, approvals, open_ledger, schema
+from ledger.activations import Activation
 from ledger.approvals import Approval
 from ledger.database import reading
 from ledger.retry import transaction
 from ledger.rule_files import PACKAGED, load_rulebook
+from ledger.rules import store as store_book
 from ledger.rules import stored_book
 
 INVENTED = Path(__file__).resolve().parent.parent / "data" / "rules"
@@ -141,6 +144,35 @@ def test_given_an_id_that_is_taken_then_the_approved_set_gets_one_of_its_own(led
         assert approvals.stored(connection, "test") == [ledger.rulebook.digest]
         assert approvals.stored(connection, book.digest[:5]) == []
     assert ledger.verify() == []
+
+
+def test_given_tenants_under_different_sets_then_closed_months_are_held_against_the_set_of_their_tenant(
+    ledger: Ledger, draft: Rulebook
+) -> None:
+    """East has 25 minutes in 2025 and 20 else, west 20 always: what each closed under these needs no note, what the other closed does."""
+    months = [("east", "2025-03"), ("west", "2025-04"), ("east", "2026-01")]
+
+    def work(connection: Connection) -> None:
+        store_book(connection, draft)
+        activations.append(connection, Activation(0, "east", "2025-01", "2025-12", draft.digest, None, None, "Ada", WHY, NOON))
+        rows = [
+            {"seq": seq, "tenant": tenant, "month": month, "site": None, "identity": f"{seq}", "time": NOON}
+            for seq, (tenant, month) in enumerate(months, 1)
+        ]
+        connection.execute(schema.closures.insert(), rows)
+
+    first = ledger.rulebook
+    transaction(ledger.engine, work)
+    with reading(ledger.engine) as connection:
+        assert approvals.in_force(connection) == [first.digest, draft.digest]
+        assert approvals.closed_under(connection) == {draft.digest: {"2025-03"}, first.digest: {"2025-04", "2026-01"}}
+        told = [approvals.unexplained_in(connection, book) for book in (draft, load_rulebook(INVENTED))]
+    assert [[str(error).partition("because ")[2] for error in errors] for errors in told] == [
+        ["2025-04, 2026-01 are closed in the ledger, found another value of 'minutes' without one"],
+        ["2025-03 is closed in the ledger, found another value of 'minutes' without one"],
+    ]
+    with pytest.raises(LedgerError, match="is in force in this ledger"):
+        retire(ledger, draft.digest)
 
 
 def test_given_sets_of_one_id_approved_at_once_then_each_gets_an_id_and_a_number_of_its_own(store: str, tmp_path: Path) -> None:
