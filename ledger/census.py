@@ -6,6 +6,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -76,8 +77,8 @@ def common(connection: Connection, rulebook: Rulebook) -> Common:
 
 
 def rows(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
-    """Rows of a statement, a thousand at a time."""
-    return iter(connection.execute(statement.execution_options(yield_per=1000)))
+    """Rows of a statement, fetched a thousand at a time."""
+    return chain.from_iterable(connection.execute(statement.execution_options(yield_per=1000)).partitions())
 
 
 def numbers(connection: Connection) -> Iterator[str]:

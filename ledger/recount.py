@@ -64,6 +64,7 @@ class Recount:
         self.sites: set[str] = set()
         self.people: set[str] = set()
         self.wrong = 0
+        self._heads = {kind: blake2b(f"{kind}\n{subject}\n".encode(), digest_size=16) for kind in (TIME, READING)}
 
     @property
     def subjects(self) -> set[str]:
@@ -76,15 +77,15 @@ class Recount:
         obj = orjson.loads(raw)
         kind, identity, gone = obj["type"], f"{obj['source']}\t{obj['id']}", obj.get("replaces") or ""
         dead = expected.dead.get(identity)
-        if kind == TIME:
-            stated = self._time(obj["data"], time, identity, dead)
-        elif kind == READING:
-            stated = self._reading(obj["data"], time, identity, dead)
+        head = self._heads.get(kind)
+        if head is None:
+            stated = digest(self._other(obj, expected, dead))
         else:
-            stated = None
-        told = f"{kind}\n{subject}\n{time}\n{gone}\n".encode()
+            hashed, frequent = head.copy(), self._time if kind == TIME else self._reading
+            hashed.update(f"{time}\n{gone}\n".encode() + frequent(obj["data"], time, identity, dead))
+            stated = hashed.digest()
         if (
-            (digest(self._other(obj, expected, dead)) if stated is None else blake2b(told + stated, digest_size=16).digest()) != content
+            stated != content
             or named != f"{identity}\t{kind}\t{gone}"
             or obj["subject"] != subject
             or obj["tenant"] != self.tenant
@@ -111,11 +112,7 @@ class Recount:
             self._taken_out("entries", months, gone)
         elif source != "inferred":
             self.booked += hash((start, identity, end, self.tenant, performer, self.patient, time))
-        for month in months:
-            try:
-                self.months[month]["entries"].append(row)
-            except KeyError:
-                self.months.setdefault(month, {})["entries"] = [row]
+        self._put("entries", months, row)
         return orjson.dumps(d)
 
     def _reading(self, data: Any, time: int, identity: str, gone: int | None) -> bytes:
@@ -126,13 +123,15 @@ class Recount:
             self.possible.update(months)
             self._taken_out("readings", months, gone)
             return orjson.dumps(d)
-        row = (at, identity, d["program"], d["kind"], time)
+        self._put("readings", months, (at, identity, d["program"], d["kind"], time))
+        return orjson.dumps(d)
+
+    def _put(self, kind: str, months: Sequence[str], row: Sequence[Any]) -> None:
         for month in months:
             try:
-                self.months[month]["readings"].append(row)
+                self.months[month][kind].append(row)
             except KeyError:
-                self.months.setdefault(month, {})["readings"] = [row]
-        return orjson.dumps(d)
+                self.months.setdefault(month, {})[kind] = [row]
 
     def _taken_out(self, kind: str, months: Sequence[str], time: int) -> None:
         for month in months:
