@@ -58,7 +58,7 @@ class DeviceMonth(NamedTuple):
 def device_month(history: History, month: str, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> DeviceMonth:
     """What the devices of a program and practitioner come to in a month."""
     counter = _Counter(history, program, practitioner, registry, rulebook)
-    series = list(counter.series())
+    series = counter.series()
     return DeviceMonth(list(counter.lines(series, month)), tuple(sorted(set(counter.not_in_force(series, month)))))
 
 
@@ -68,7 +68,7 @@ def owners(history: History) -> set[tuple[str, str]]:
 
 
 class _Counter:
-    __slots__ = ("history", "open_spans", "practitioner", "program", "registry", "rulebook")
+    __slots__ = ("history", "known", "practitioner", "program", "registry", "rulebook")
 
     def __init__(self, history: History, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
@@ -76,7 +76,7 @@ class _Counter:
         self.practitioner = practitioner
         self.registry = registry
         self.rulebook = rulebook
-        self.open_spans: dict[tuple[Zone, int], list[Span]] = {}
+        self.known = history.known(registry)
 
     def lines(self, series: list[Series], month: str) -> Iterator[DeviceLine]:
         for one in series:
@@ -102,7 +102,15 @@ class _Counter:
     def _devices(self, day: int) -> Devices:
         return self._program(day).devices or _NONE
 
-    def series(self) -> Iterator[Series]:
+    def series(self) -> list[Series]:
+        """All windows there are, by kind."""
+        key = ("series", id(self.rulebook), self.program, self.practitioner)
+        if key not in self.known:
+            self.known[key] = list(self._series()), self.rulebook
+        found: list[Series] = self.known[key][0]
+        return found
+
+    def _series(self) -> Iterator[Series]:
         set_ups = [s for s in known_set_ups(self.history, self.program, self.registry) if s.practitioner == self.practitioner]
         ends = sorted(
             e.at for e in self.history.enrollments if not e.started and (e.program, e.practitioner) == (self.program, self.practitioner)
@@ -144,16 +152,17 @@ class _Counter:
 
     def _open(self, program: Program, local: Zone) -> list[Span]:
         """When readings count: in consent, and neither after an enrolment's end, nor in a stay, nor after death; in order."""
-        key = (local, id(program))
-        if key not in self.open_spans:
+        key = ("open", id(program), self.practitioner, local.name)
+        if key not in self.known:
             runs = consent_runs(self.history, program, self.practitioner, local, None)
             lost = [
                 *enrollment_ends(self.history, self.program, self.practitioner),
                 *stay_spans(self.history, program.device_stays),
                 *death_spans(self.history),
             ]
-            self.open_spans[key] = sorted(carve([(start, end) for start, end, _ in runs], lost)[0])
-        return self.open_spans[key]
+            self.known[key] = sorted(carve([(start, end) for start, end, _ in runs], lost)[0]), program  # held, it keeps its id
+        found: list[Span] = self.known[key][0]
+        return found
 
     def _local_days(self, site: str, readings: list[Reading]) -> list[int]:
         """The readings' dates at the site; its zone is looked up once where it does not change between them."""

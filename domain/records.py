@@ -236,40 +236,16 @@ def history(patient: Facts, month: Facts, earlier: Sequence[Facts], conflicts: S
 
     A reading near a month's edge stands in two documents; it is twice in the list and changes nothing by that.
     """
-    found = History(**{name: _made(TYPES[name], rows) for name, rows in patient.items() if name in TYPES})
-    found.entries = _made(Entry, month.get("entries", ()))
+    lasting: dict[str, Any] = {name: made(TYPES[name], rows) for name, rows in patient.items() if name in TYPES}
+    found = History(**lasting)
+    found.entries = made(Entry, month.get("entries", ()))
     if found.set_ups:
-        found.readings = [reading for facts in (*earlier, month) for reading in _made(Reading, facts.get("readings", ()))]
+        found.readings = [reading for facts in (*earlier, month) for reading in made(Reading, facts.get("readings", ()))]
     found.conflicts = conflicts
     return found
 
 
-class Histories:
-    """A patient's facts as deciding takes them, month by month: `months` are documents by month. What bears on many months is made once."""
-
-    def __init__(self, patient: Facts, months: Mapping[str, Facts], conflicts: Sequence[Conflict]) -> None:
-        self._lasting = {name: _made(TYPES[name], rows) for name, rows in patient.items() if name in TYPES}
-        self._patient = patient
-        self._months = months
-        self._conflicts = conflicts
-        self._readings: dict[str, list[Reading]] = {}
-
-    def of(self, month: str) -> History:
-        """The facts that bear on a month."""
-        entries, readings = _made(Entry, self._months.get(month, {}).get("entries", ())), list[Reading]()
-        if self._lasting.get("set_ups"):
-            for one in (*sorted(reading_months(self._patient, month) & self._months.keys()), month):
-                readings += self._read(one)
-        return History(**self._lasting, entries=entries, readings=readings, conflicts=self._conflicts)
-
-    def _read(self, month: str) -> list[Reading]:
-        readings = self._readings.get(month)
-        if readings is None:
-            readings = self._readings[month] = _made(Reading, self._months.get(month, {}).get("readings", ()))
-        return readings
-
-
-def _made(kind: Any, rows: Iterable[Sequence[Any]]) -> list[Any]:
+def made(kind: Any, rows: Iterable[Sequence[Any]]) -> list[Any]:
     """Facts of rows that `add` stored; without a call of Python for each, since a month is taken apart as often as it is decided."""
     return list(map(tuple.__new__, repeat(kind), rows))
 

@@ -11,8 +11,9 @@ import orjson
 from sqlalchemy import Connection
 
 from domain.decide import decide
+from domain.histories import Histories
 from domain.lines import CLOSED, Key, Line
-from domain.records import Histories, history, with_windows
+from domain.records import history, with_windows
 from domain.settlement import GONE, PatientMonth, Scope, Stored, line_id, line_row, settle
 from ledger.holdings import Holding, Holdings, parsed
 from ledger.outbox import mark_of
