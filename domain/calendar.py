@@ -34,9 +34,17 @@ class Zone:
             offset = self._offset(instant)
         return (instant + offset) // DAY + EPOCH_DAY
 
+    def days(self, instants: list[int]) -> list[int]:
+        """The local dates of seconds."""
+        offsets = self._offsets
+        try:
+            return [(instant + offsets[instant // DAY]) // DAY + EPOCH_DAY for instant in instants]  # type: ignore[operator]
+        except (KeyError, TypeError):  # a day not looked up yet, or one on which the offset changes
+            return [self.day(instant) for instant in instants]
+
     def day_start(self, day: int) -> int:
         """The first second of a local date; where midnight is skipped, the second after the gap."""
-        return int(datetime.combine(date.fromordinal(day), datetime.min.time(), self._tz).timestamp())
+        return _day_start(self._tz, day)
 
     def month(self, instant: int) -> str:
         """The local month of a second."""
@@ -58,6 +66,11 @@ class Zone:
         first, last = self._offset(utc_day * DAY), self._offset(utc_day * DAY + DAY - 1)
         self._offsets[utc_day] = first if first == last else None
         return self._offsets[utc_day]
+
+
+@lru_cache(maxsize=32768)
+def _day_start(tz: ZoneInfo, day: int) -> int:
+    return int(datetime.combine(date.fromordinal(day), datetime.min.time(), tz).timestamp())
 
 
 @lru_cache(maxsize=1024)

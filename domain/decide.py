@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from domain.allocation import allocate
 from domain.calendar import month_days
-from domain.devices import codes_not_in_force, device_lines, owners
+from domain.devices import device_month, owners
 from domain.exclusions import Side, conflict, exclude
 from domain.facts import History, Registry
 from domain.lines import Line, Next, device_line, next_code, provisional_day, reach, time_lines, unmet
@@ -77,8 +77,7 @@ def _with_devices(
     by_side = {(d.program, d.practitioner): d for d in drafts}
     rules = rulebook.at(month_days(month)[0])
     for name, practitioner in owners(history):
-        found = device_lines(history, month, name, practitioner, registry, rulebook)
-        early = codes_not_in_force(history, month, name, practitioner, registry, rulebook)
+        found, early = device_month(history, month, name, practitioner, registry, rulebook)
         if not found and not early:
             continue
         draft = by_side.get((name, practitioner))

@@ -29,11 +29,8 @@ class Series(NamedTuple):
     episode: int
 
 
-class Day(NamedTuple):
-    """A local date with a reading that counts; the earliest such reading stands for it."""
-
-    day: int
-    reading: Reading
+Day = tuple[int, Reading]
+"""A local date with a reading that counts; the earliest such reading stands for it. A bare tuple, since months have as many as days."""
 
 
 class DeviceLine(NamedTuple):
@@ -50,16 +47,19 @@ class DeviceLine(NamedTuple):
     crossed: int
 
 
-def device_lines(history: History, month: str, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> list[DeviceLine]:
-    """The device and set-up lines of a program and practitioner whose date of service lies in the month."""
-    return list(_Counter(history, program, practitioner, registry, rulebook).lines(month))
+class DeviceMonth(NamedTuple):
+    """The device and set-up lines whose date of service lies in the month; `early_codes`: device codes whose days are reached in a window
+    ending in it, but which begin later or have ended."""
+
+    lines: list[DeviceLine]
+    early_codes: tuple[str, ...]
 
 
-def codes_not_in_force(
-    history: History, month: str, program: str, practitioner: str, registry: Registry, rulebook: Rulebook
-) -> tuple[str, ...]:
-    """Device codes whose days are reached in a window ending in the month, but which begin later or have ended."""
-    return tuple(sorted(set(_Counter(history, program, practitioner, registry, rulebook).not_in_force(month))))
+def device_month(history: History, month: str, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> DeviceMonth:
+    """What the devices of a program and practitioner come to in a month."""
+    counter = _Counter(history, program, practitioner, registry, rulebook)
+    series = counter.series()
+    return DeviceMonth(list(counter.lines(series, month)), tuple(sorted(set(counter.not_in_force(series, month)))))
 
 
 def owners(history: History) -> set[tuple[str, str]]:
@@ -68,7 +68,7 @@ def owners(history: History) -> set[tuple[str, str]]:
 
 
 class _Counter:
-    __slots__ = ("counting", "history", "practitioner", "program", "registry", "rulebook")
+    __slots__ = ("history", "known", "practitioner", "program", "registry", "rulebook")
 
     def __init__(self, history: History, program: str, practitioner: str, registry: Registry, rulebook: Rulebook) -> None:
         self.history = history
@@ -76,17 +76,16 @@ class _Counter:
         self.practitioner = practitioner
         self.registry = registry
         self.rulebook = rulebook
-        self.counting: dict[tuple[str, str, int], list[tuple[int, int, Reading]]] = {}
+        self.known = history.known(registry)
 
-    def lines(self, month: str) -> Iterator[DeviceLine]:
-        series = list(self._series())
+    def lines(self, series: list[Series], month: str) -> Iterator[DeviceLine]:
         for one in series:
             yield from self._windows(one, month)
         for episode in sorted({one.episode for one in series}):
             yield from self._set_up([one for one in series if one.episode == episode], month)
 
-    def not_in_force(self, month: str) -> Iterator[str]:
-        for one in self._series():
+    def not_in_force(self, series: list[Series], month: str) -> Iterator[str]:
+        for one in series:
             for first, last in _windows_ending(one, month, self._length(one.first)):
                 if not any(code.kind == one.kind for code in self._devices(last).codes):
                     days = len(self._days(one, first, last))
@@ -102,6 +101,14 @@ class _Counter:
 
     def _devices(self, day: int) -> Devices:
         return self._program(day).devices or _NONE
+
+    def series(self) -> list[Series]:
+        """All windows there are, by kind."""
+        key = ("series", id(self.rulebook), self.program, self.practitioner)
+        if key not in self.known:
+            self.known[key] = list(self._series()), self.rulebook
+        found: list[Series] = self.known[key][0]
+        return found
 
     def _series(self) -> Iterator[Series]:
         set_ups = [s for s in known_set_ups(self.history, self.program, self.registry) if s.practitioner == self.practitioner]
@@ -134,31 +141,28 @@ class _Counter:
 
     def _days(self, one: Series, first: int, last: int) -> list[Day]:
         """Distinct dates in `[first, last]` with a reading that counts, in order."""
-        found: dict[int, Day] = {}
-        for at, day, reading in self._counting(one, self._program(last)):
-            if first <= day <= last and at < one.ended and day not in found:
-                found[day] = Day(day, reading)
-        return list(found.values())
+        low, high = (first - 1 - EPOCH_DAY) * DAY, (last + 2 - EPOCH_DAY) * DAY  # whatever the zone
+        mine = sorted([r for r in self.history.readings if low <= r[0] < high and r[3] == one.kind and r[2] == self.program])
+        if not mine:
+            return []
+        spans = self._open(self._program(last), self._zone(one.set_up.site, one.set_up.at))
+        kept = _clipped(mine, [(start, min(end, one.ended)) for start, end in spans])
+        found = dict(zip(reversed(self._local_days(one.set_up.site, kept)), reversed(kept), strict=True))
+        return [(day, found[day]) for day in sorted(found) if first <= day <= last]
 
-    def _counting(self, one: Series, program: Program) -> list[tuple[int, int, Reading]]:
-        """The kind's readings in consent and not lost, in order, each with its local date."""
-        key = (one.kind, one.set_up.site, id(program))
-        if key not in self.counting:
-            spans = self._open_spans(program, self._zone(one.set_up.site, one.set_up.at))
-            mine = sorted(r for r in self.history.readings if r[3] == one.kind and r[2] == self.program)
-            kept = [r for start, end in spans for r in mine if start <= r[0] < end]
-            self.counting[key] = [(r[0], day, r) for r, day in zip(kept, self._local_days(one.set_up.site, kept), strict=True)]
-        return self.counting[key]
-
-    def _open_spans(self, program: Program, local: Zone) -> list[Span]:
+    def _open(self, program: Program, local: Zone) -> list[Span]:
         """When readings count: in consent, and neither after an enrolment's end, nor in a stay, nor after death; in order."""
-        runs = consent_runs(self.history, program, self.practitioner, local, None)
-        lost = [
-            *enrollment_ends(self.history, self.program, self.practitioner),
-            *stay_spans(self.history, program.device_stays),
-            *death_spans(self.history),
-        ]
-        return sorted(carve([(start, end) for start, end, _ in runs], lost)[0])
+        key = ("open", id(program), self.practitioner, local.name)
+        if key not in self.known:
+            runs = consent_runs(self.history, program, self.practitioner, local, None)
+            lost = [
+                *enrollment_ends(self.history, self.program, self.practitioner),
+                *stay_spans(self.history, program.device_stays),
+                *death_spans(self.history),
+            ]
+            self.known[key] = sorted(carve([(start, end) for start, end, _ in runs], lost)[0]), program  # held, it keeps its id
+        found: list[Span] = self.known[key][0]
+        return found
 
     def _local_days(self, site: str, readings: list[Reading]) -> list[int]:
         """The readings' dates at the site; its zone is looked up once where it does not change between them."""
@@ -168,8 +172,7 @@ class _Counter:
         fixed = versions.during(UTC.day(readings[0].at), UTC.day(readings[-1].at)) if versions else None
         if fixed is None:
             return [self._zone(site, r.at).day(r.at) for r in readings]
-        day = zone(fixed.zone).day
-        return [day(r[0]) for r in readings]
+        return zone(fixed.zone).days([r[0] for r in readings])
 
     def _windows(self, one: Series, month: str) -> Iterator[DeviceLine]:
         for first, last in _windows_ending(one, month, self._length(one.first)):
@@ -179,6 +182,9 @@ class _Counter:
                 yield self._line(code.code, one, days, first, last, last, awaits_close=True)
 
     def _set_up(self, episode: list[Series], month: str) -> Iterator[DeviceLine]:
+        low, after = month_days(month)
+        if not any(one.first < after and one.first + self._length(one.first) > low for one in episode):
+            return
         reached = [found for one in episode if (found := self._reached(one)) is not None]
         if not reached:
             return
@@ -189,20 +195,27 @@ class _Counter:
     def _reached(self, one: Series) -> tuple[int, Series, str, list[Day]] | None:
         """The first reading day by which the first window has the days asked for on that day."""
         days = self._days(one, one.first, one.first + self._length(one.first) - 1)
-        for count, found in enumerate(days, 1):
-            asked = self._devices(found.day).set_up
+        for count, (day, _) in enumerate(days, 1):
+            asked = self._devices(day).set_up
             if asked is not None and count >= asked.least:
-                return found.day, one, asked.code, days[:count]
+                return day, one, asked.code, days[:count]
         return None
 
     def _line(self, code: str, one: Series, days: list[Day], first: int, last: int, day: int, *, awaits_close: bool) -> DeviceLine:
         noon = (day - EPOCH_DAY) * DAY + DAY // 2
         local = self._zone(one.set_up.site, noon)
         local = self._zone(one.set_up.site, local.day_start(day + 1) - 1)
-        evidence = sorted([(one.set_up.at, one.set_up.identity), *((d.reading.at, d.reading.identity) for d in days)])
+        evidence = sorted([(one.set_up.at, one.set_up.identity), *[reading[:2] for _, reading in days]])
         return DeviceLine(
-            code, day, one.set_up.site, len(days), first, last, tuple(i for _, i in evidence), awaits_close, local.day_start(day + 1)
+            code, day, one.set_up.site, len(days), first, last, tuple([i for _, i in evidence]), awaits_close, local.day_start(day + 1)
         )
+
+
+def _clipped(readings: list[Reading], spans: list[Span]) -> list[Reading]:
+    """Those of the readings, which are in order of time, that lie in one of the spans, which are too."""
+    if len(spans) == 1 and spans[0][0] <= readings[0][0] and readings[-1][0] < spans[0][1]:
+        return readings
+    return [r for start, end in spans for r in readings if start <= r[0] < end]
 
 
 def _windows_ending(one: Series, month: str, length: int) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 ALWAYS: Final = 0
@@ -150,9 +150,26 @@ class Conflict(NamedTuple):
     identity: str
 
 
+class Memory:
+    """What was found of a patient's lasting facts, kept from one month to the next; what rests on another registry is forgotten."""
+
+    __slots__ = ("found", "registry")
+
+    def __init__(self) -> None:
+        self.registry: Registry | None = None
+        self.found: dict[tuple[object, ...], Any] = {}
+
+    def of(self, registry: Registry) -> dict[tuple[object, ...], Any]:
+        """What was found with this registry."""
+        if registry is not self.registry:
+            self.registry, self.found = registry, {}
+        return self.found
+
+
 @dataclass(slots=True)
 class History:
-    """All facts that bear on one patient-month. The order of the lists does not matter."""
+    """All facts that bear on one patient-month. The order of the lists does not matter; histories of one patient may share a memory, and
+    must not be changed then."""
 
     entries: Sequence[Entry] = ()
     visits: Sequence[Visit] = ()
@@ -166,6 +183,11 @@ class History:
     stays: Sequence[Stay] = ()
     deaths: Sequence[Death] = ()
     conflicts: Sequence[Conflict] = ()
+    memory: Memory | None = field(default=None, repr=False, compare=False)
+
+    def known(self, registry: Registry) -> dict[tuple[object, ...], Any]:
+        """What was found of the lasting facts with this registry; nothing where there is no memory."""
+        return {} if self.memory is None else self.memory.of(registry)
 
 
 class Site(NamedTuple):

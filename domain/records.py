@@ -236,38 +236,16 @@ def history(patient: Facts, month: Facts, earlier: Sequence[Facts], conflicts: S
 
     A reading near a month's edge stands in two documents; it is twice in the list and changes nothing by that.
     """
-    found = History(**{name: _made(TYPES[name], rows) for name, rows in patient.items() if name in TYPES})
-    found.entries = _made(Entry, month.get("entries", ()))
+    lasting: dict[str, Any] = {name: made(TYPES[name], rows) for name, rows in patient.items() if name in TYPES}
+    found = History(**lasting)
+    found.entries = made(Entry, month.get("entries", ()))
     if found.set_ups:
-        found.readings = [reading for facts in (*earlier, month) for reading in _made(Reading, facts.get("readings", ()))]
+        found.readings = [reading for facts in (*earlier, month) for reading in made(Reading, facts.get("readings", ()))]
     found.conflicts = conflicts
     return found
 
 
-class Histories:
-    """A patient's facts month by month; what bears on many months is made once. `facts_of` gives a month's document."""
-
-    def __init__(self, lasting: Facts, conflicts: Sequence[Conflict], facts_of: Callable[[str], Facts]) -> None:
-        self._lasting: dict[str, Any] = {name: _made(TYPES[name], rows) for name, rows in lasting.items() if name in TYPES}
-        self._conflicts = conflicts
-        self._facts_of = facts_of
-        self._readings: dict[str, list[Reading]] = {}
-
-    def at(self, month: str, earlier: Sequence[str]) -> History:
-        """The facts that bear on a month, with the readings of some earlier months."""
-        entries = _made(Entry, self._facts_of(month).get("entries", ()))
-        devices = "set_ups" in self._lasting
-        readings = [reading for one in (*earlier, month) for reading in self._read(one)] if devices else ()
-        return History(**self._lasting, entries=entries, readings=readings, conflicts=self._conflicts)
-
-    def _read(self, month: str) -> list[Reading]:
-        found = self._readings.get(month)
-        if found is None:
-            found = self._readings[month] = _made(Reading, self._facts_of(month).get("readings", ()))
-        return found
-
-
-def _made(kind: Any, rows: Iterable[Sequence[Any]]) -> list[Any]:
+def made(kind: Any, rows: Iterable[Sequence[Any]]) -> list[Any]:
     """Facts of rows that `add` stored; without a call of Python for each, since a month is taken apart as often as it is decided."""
     return list(map(tuple.__new__, repeat(kind), rows))
 

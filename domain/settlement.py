@@ -16,7 +16,8 @@ from domain.calendar import iso
 from domain.lines import AWAITING_CLOSE, CLOSED, PAYABLE, READY, Key, Line
 
 NAMESPACE: Final = UUID("5b0f6f0e-8d0f-5f5c-9a53-0c7c5a1d2f60")
-_SPACE: Final = NAMESPACE.bytes
+_SPACE: Final = sha1(NAMESPACE.bytes, usedforsecurity=False)
+_VARIANTS: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 GONE: Final = "gone"
 LINE_READY: Final = "billing.line.ready.v1"
 LINE_WITHDRAWN: Final = "billing.line.withdrawn.v1"
@@ -98,9 +99,10 @@ def event_id(kind: str, ordinal: str) -> str:
 
 def _uuid5(name: str) -> str:
     """`str(uuid.uuid5(NAMESPACE, name))` without the objects on the way, which cost more than the hash (RFC 9562 §5.5)."""
-    digest = sha1(_SPACE + name.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+    hashed = _SPACE.copy()
+    hashed.update(name.encode())
+    digest = hashed.hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANTS[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 
 def money(cents: int | None) -> str | None:

@@ -134,6 +134,14 @@ def blocks(history: History, program: Program, practitioner: str, local: Zone, m
 
 def all_blocks(history: History, program: Program, practitioner: str, local: Zone, registry: Registry) -> list[Block]:
     """What takes seconds of a program and practitioner away at any time; a span may be empty."""
+    known, key = history.known(registry), ("blocks", id(program), practitioner, local.name)
+    if key not in known:
+        known[key] = _all_blocks(history, program, practitioner, local, registry), program  # a program that is held keeps its id
+    found: list[Block] = known[key][0]
+    return found
+
+
+def _all_blocks(history: History, program: Program, practitioner: str, local: Zone, registry: Registry) -> list[Block]:
     rule = program.visit
     visit = first_visit(history.visits, rule, practitioner, 0, registry) if rule and program.consent_in_visit else None
     runs = consent_runs(history, program, practitioner, local, visit)

@@ -5,39 +5,44 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy import Connection
 
 from domain.decide import decide
+from domain.histories import Histories
 from domain.lines import CLOSED, Key, Line
-from domain.records import history, reading_months, with_windows
+from domain.records import history, with_windows
 from domain.settlement import GONE, PatientMonth, Scope, Stored, line_id, line_row, settle
 from ledger.holdings import Holding, Holdings, parsed
 from ledger.outbox import mark_of
-from ledger.recount import Expectation, Months, Recount, recount, same
+from ledger.recount import Expectation, Recount, recount, same
 from ledger.replay import Replay
+
+
+class Found(NamedTuple):
+    """What is found of some patients or of a table: differences, how many rows were seen of each table, and each patient's bookings: the
+    sum of those that are stored, or less those that the events come to."""
+
+    differences: list[str]
+    seen: Counter[str]
+    booked: Mapping[str, int]
 
 
 def audit(
     connection: Connection, tenant: str, subjects: Sequence[str], expected: Expectation, decisions: Mapping[str, array[int]]
-) -> tuple[list[str], Counter[str]]:
-    """Differences of some subjects of a tenant, and how many rows were seen of each table.
-
-    `decisions` are the numbers of the outbox rows about each key.
-    """
+) -> Found:
+    """What is found of some subjects of a tenant. `decisions` are the numbers of the outbox rows about each key."""
     counts = recount(connection, tenant, subjects, expected)
     holdings = Holdings(connection, tenant, subjects)
     holdings.load((f"{tenant}/{subject}/{month}" for subject, count in counts.items() for month in count.months), decisions)
     found = [
         difference
         for subject in subjects
-        for difference in _patient(tenant, subject, counts.get(subject) or Recount(f"{tenant}/{subject}"), holdings.of[subject], expected)
+        for difference in _patient(tenant, subject, counts.get(subject) or Recount(tenant, subject), holdings.of[subject], expected)
     ]
-    booked = {booking for count in counts.values() for booking in count.busy}
-    spoiled = sorted({booking[-1].partition("/")[2] for booking in booked ^ holdings.busy})
-    found += [f"{tenant}: the stored bookings of patient {name} differ from the events" for name in spoiled]
-    return found, holdings.seen
+    return Found(found, holdings.seen, {count.patient: -count.booked for count in counts.values() if count.booked})
 
 
 def _patient(tenant: str, name: str, count: Recount, held: Holding, expected: Expectation) -> Iterator[str]:
@@ -80,12 +85,11 @@ def _lines(one: PatientMonth, count: Recount, held: Holding, expected: Expectati
         months |= with_windows(months)
     for identifier in held.misplaced:
         yield f"{one.tenant}: line {identifier} of patient {one.patient} is kept under another month than its own"
-    facts = Months(count, held.conflicts)
+    facts = Histories(count.lasting, count.months, held.conflicts)
     for month in sorted(months):
         here, stored = one._replace(month=month), held.lines.get(month, {})
-        earlier = sorted(reading_months(count.lasting, month) & count.months.keys())
         rulebook = expected.rules.at(one.tenant, month)
-        lines = decide(facts.history(month, earlier), month, expected.registry, rulebook).lines
+        lines = decide(facts.of(month), month, expected.registry, rulebook).lines
         sites = expected.closures.get(month, ())
         if not sites and _unchanged(here, stored, lines, rulebook.id):
             continue

@@ -6,8 +6,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -78,8 +77,8 @@ def common(connection: Connection, rules: Rules) -> Common:
 
 
 def rows(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
-    """Rows of a statement, a thousand at a time."""
-    return iter(connection.execute(statement.execution_options(yield_per=1000)))
+    """Rows of a statement, fetched a thousand at a time."""
+    return chain.from_iterable(connection.execute(statement.execution_options(yield_per=1000)).partitions())
 
 
 def numbers(connection: Connection) -> Iterator[str]:
@@ -153,14 +152,20 @@ def _registry(connection: Connection, tenant: str) -> Registry | None:
         return None
 
 
-def booked(connection: Connection) -> Iterator[str]:
-    """Double bookings found anew from the bookings, which each patient's audit compares with the events."""
+def booked(connection: Connection) -> tuple[list[str], dict[str, int]]:
+    """Double bookings found anew from the bookings, where they differ from those stored; and the sum of each patient's bookings, which is
+    held against the events."""
+    sums: dict[str, int] = {}
+    return list(_double_booked(connection, sums)), sums
+
+
+def _double_booked(connection: Connection, sums: dict[str, int]) -> Iterator[str]:
     c = schema.conflicts.c
     columns = (c.tenant, c.identity, c.other_identity, c.patient_key, c.other_patient, c.performer, c.start, c.end)
     stored = {tuple(row) for row in connection.execute(select(*columns))}
     expected = {
         (one.tenant, one.identity, other.identity, one.patient, other.patient, one.performer, clash.start, clash.end)
-        for cluster in _clusters(connection)
+        for cluster in _clusters(connection, sums)
         for clash in sweep(map(Busy._make, cluster))
         for one, other in ((clash.one, clash.other), (clash.other, clash.one))
     }
@@ -168,22 +173,26 @@ def booked(connection: Connection) -> Iterator[str]:
         yield f"{tenant}: the double bookings of patient {patient.partition('/')[2]} differ from the events"
 
 
-def _clusters(connection: Connection) -> Iterator[Sequence[Any]]:
-    """Bookings of one performer each of which begins before one of those before it ends; not those that stand alone."""
+def _clusters(connection: Connection, sums: dict[str, int]) -> Iterator[Sequence[Any]]:
+    """Bookings of one performer each of which begins before one of those before it ends; not those that stand alone.
+
+    On the way each booking is added to the sum of its patient's.
+    """
     b = schema.busy.c
     statement = select(b.start, b.identity, b.end, b.tenant, b.performer, b.patient, b.time)
-    for _, bookings in groupby(rows(connection, statement.order_by(b.tenant, b.performer, b.start, b.identity)), key=itemgetter(3, 4)):
-        cluster: list[Any] = []
-        until = 0
-        for booking in bookings:
-            if booking[0] >= until:
-                if len(cluster) > 1:
-                    yield cluster
-                cluster, until = [], 0
-            cluster.append(booking)
-            until = max(until, booking[2])
-        if len(cluster) > 1:
-            yield cluster
+    cluster: list[Any] = []
+    until, whose = 0, ("", "")
+    for booking in rows(connection, statement.order_by(b.tenant, b.performer, b.start, b.identity)):
+        start, _, end, tenant, performer, patient, _ = booking
+        sums[patient] = sums.get(patient, 0) + hash(booking)
+        if start >= until or (tenant, performer) != whose:
+            if len(cluster) > 1:
+                yield cluster
+            cluster, until, whose = [], 0, (tenant, performer)
+        cluster.append(booking)
+        until = max(until, end)
+    if len(cluster) > 1:
+        yield cluster
 
 
 def references(connection: Connection) -> Iterator[str]:
@@ -218,7 +227,7 @@ def decisions(connection: Connection) -> dict[str, array[int]]:
 
 def sizes(connection: Connection) -> Counter[str]:
     """How many rows the tables have whose every row is a patient's."""
-    tables = (schema.patients, schema.months, schema.lines, schema.busy, schema.outbox)
+    tables = (schema.patients, schema.months, schema.lines, schema.outbox)
     return Counter({table.name: connection.execute(select(func.count()).select_from(table)).scalar() or 0 for table in tables})
 
 

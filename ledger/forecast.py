@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -12,8 +11,9 @@ from sqlalchemy import Connection, func, select
 from domain.changes import Change, carried_out, changes
 from domain.decide import decide
 from domain.facts import Conflict, Registry
+from domain.histories import Histories
 from domain.lines import Key
-from domain.records import Facts, Histories, reading_months, with_windows
+from domain.records import Facts, reading_months, with_windows
 from domain.rule_differences import Differences
 from domain.rulebook import Rulebook
 from domain.settlement import PatientMonth, Scope, Stored
@@ -133,24 +133,22 @@ class Forecast:
         self, key: str, months: Sequence[str], lasting: Facts, documents: dict[str, bytes], lines: dict[str, dict[Key, Stored]],
         conflicts: Sequence[Conflict],
     ) -> Iterator[tuple[PatientMonth, Change]]:  # fmt: skip
-        @cache
-        def facts(month: str) -> Facts:
-            document: Facts = orjson.loads(documents.get(f"{key}/{month}", b"{}"))
-            return document
-
         patient = key.partition("/")[2]
         due = key in self.waiting or REGISTERED in self.waiting
-        made = Histories(lasting, conflicts, facts)
+        read = {m: orjson.loads(documents[f"{key}/{m}"]) for m in self._read(lasting, months) if f"{key}/{m}" in documents}
+        made, present = Histories(lasting, read, conflicts), Histories(lasting, read, conflicts)
         for month in months:
             one = PatientMonth(self.tenant, patient, month)
-            earlier = [m for m in sorted(reading_months(lasting, month)) if f"{key}/{m}" in documents]
-            known, scope = made.at(month, earlier), self.closures.get(month, OPEN)
-            stored = lines.get(one.key, {})
+            stored, scope = lines.get(one.key, {}), self.closures.get(month, OPEN)
             if due or one.key in self.pending:
-                present = decide(known, month, self.registry, self._held(month)).lines
-                stored = carried_out(one, stored, present, scope, self.pending.get(one.key, ()))
-            for change in changes(stored, decide(known, month, self.registry, self._other(month)).lines, scope):
+                now = decide(present.of(month), month, self.registry, self._held(month)).lines
+                stored = carried_out(one, stored, now, scope, self.pending.get(one.key, ()))
+            for change in changes(stored, decide(made.of(month), month, self.registry, self._other(month)).lines, scope):
                 yield one, change
+
+    def _read(self, lasting: Facts, months: Iterable[str]) -> set[str]:
+        """The months whose documents bear on these."""
+        return {*months, *(m for month in months for m in reading_months(lasting, month))}
 
     def _held(self, month: str) -> Rulebook:
         return self.question.held.at(self.tenant, month)

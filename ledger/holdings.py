@@ -20,14 +20,11 @@ from ledger.database import chunks
 
 MOST: Final = 8_000
 """Keys one statement asks for; SQLite takes 32,766."""
-_M, _L, _B, _O, _P = schema.months.c, schema.lines.c, schema.busy.c, schema.outbox.c, schema.patients.c
+_M, _L, _O, _P = schema.months.c, schema.lines.c, schema.outbox.c, schema.patients.c
 _LINES: Final = select(
     _L.line_id, _L.program, _L.practitioner, _L.code, _L.window, _L.status, _L.revision, _L.row, _L.closed_units, _L.closed_cents,
     _L.closed_site, _L.adjusted_units, _L.adjusted_cents, _L.patient, _L.month, _L.month_key,
 ).where(_L.tenant == bindparam("tenant"), _L.patient.in_(bindparam("subjects", expanding=True)))  # fmt: skip
-_BOOKINGS: Final = select(_B.start, _B.identity, _B.end, _B.performer, _B.time, _B.patient).where(
-    _B.tenant == bindparam("tenant"), _B.patient.in_(bindparam("keys", expanding=True))
-)
 
 
 def parsed(text: bytes) -> dict[str, Any]:
@@ -72,14 +69,13 @@ class Holding:
 
 
 class Holdings:
-    """Patients' holdings by subject; `busy` are the bookings of all of them, `seen` counts the rows found in each table."""
+    """Patients' holdings by subject; `seen` counts the rows found in each table."""
 
     def __init__(self, connection: Connection, tenant: str, subjects: Sequence[str]) -> None:
         self.connection = connection
         self.tenant = tenant
         self.keys = {f"{tenant}/{subject}": subject for subject in subjects}
         self.of = {subject: Holding() for subject in subjects}
-        self.busy: set[tuple[Any, ...]] = set()
         self.seen: Counter[str] = Counter()
 
     def load(self, further_months: Iterable[str], decisions: Mapping[str, array[int]]) -> None:
@@ -87,7 +83,6 @@ class Holdings:
         self._patients()
         self._months(further_months)
         self._lines()
-        self._bookings()
         self._sent(decisions)
         for key, conflicts in conflicts_of(self.connection, self.keys).items():
             self.of[self.keys[key]].conflicts = conflicts
@@ -123,9 +118,6 @@ class Holdings:
             one.lines.setdefault(month, {})[key] = stored
             if month_key != f"{self.tenant}/{patient}/{month}":
                 one.misplaced.append(identifier)
-
-    def _bookings(self) -> None:
-        self.busy.update(map(tuple, self._rows("busy", _BOOKINGS, "keys", self.keys, tenant=self.tenant)))
 
     def _sent(self, decisions: Mapping[str, array[int]]) -> None:
         owner = {number: subject for key, subject in self.keys.items() for number in decisions.get(key, ())}

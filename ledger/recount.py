@@ -11,9 +11,9 @@ import orjson
 from sqlalchemy import Connection, bindparam, func, select
 
 from domain.events import Event, digest
-from domain.facts import Entry, History, Reading, Registry
+from domain.facts import Registry
 from domain.instants import parse_instant
-from domain.records import TYPES, Facts, months_of, note_taken_out, place
+from domain.records import Facts, months_of, note_taken_out, place
 from domain.roster import Rosters
 from ledger import schema
 from ledger.rules import Rules
@@ -49,95 +49,99 @@ class Recount:
     """A patient's facts as the events have them.
 
     `months` are documents by month, `known` further months that the patient's document must name, `possible` those it may
-    name; `busy` are the bookings, `sites` and `people` those referred to, `wrong` the events whose columns or digest are not those
-    of their bytes.
+    name; `booked` is the sum of the bookings, `sites` and `people` are those referred to, `wrong` the events whose columns or digest are
+    not those of their bytes.
     """
 
-    def __init__(self, patient: str) -> None:
-        self.patient = patient
+    def __init__(self, tenant: str, subject: str) -> None:
+        self.tenant = tenant
+        self.patient = f"{tenant}/{subject}"
         self.lasting: Facts = {}
         self.months: dict[str, Facts] = {}
-        self.busy: list[tuple[Any, ...]] = []
+        self.booked = 0
         self.known: set[str] = set()
         self.possible: set[str] = set()
         self.sites: set[str] = set()
         self.people: set[str] = set()
         self.wrong = 0
+        self._heads = {kind: blake2b(f"{kind}\n{subject}\n".encode(), digest_size=16) for kind in (TIME, READING)}
 
     @property
     def subjects(self) -> set[str]:
         """The sites and people named, as references have them."""
         return {f"person:{person}" for person in self.people} | {f"site:{site}" for site in self.sites}
 
-    def take(self, tenant: str, row: Sequence[Any], expected: Expectation) -> None:
+    def take(self, row: Sequence[Any], expected: Expectation) -> None:
         """Add what one event states: a row of subject, time, digest, bytes, and of source, id, type and `replaces` by tabs."""
         subject, time, content, raw, named = row
         obj = orjson.loads(raw)
         kind, identity, gone = obj["type"], f"{obj['source']}\t{obj['id']}", obj.get("replaces") or ""
-        head = f"{kind}\n{subject}\n{time}\n{gone}\n".encode()
-        if kind == TIME:
-            stated = self._time(obj["data"], head, time, identity, expected.dead.get(identity))
-        elif kind == READING:
-            stated = self._reading(obj["data"], head, time, identity, expected.dead.get(identity))
+        dead = expected.dead.get(identity)
+        head = self._heads.get(kind)
+        if head is None:
+            stated = digest(self._other(obj, expected, dead))
         else:
-            stated = self._other(turned(obj, expected.tracked), expected.dead.get(identity))
+            hashed, frequent = head.copy(), self._time if kind == TIME else self._reading
+            hashed.update(f"{time}\n{gone}\n".encode() + frequent(obj["data"], time, identity, dead))
+            stated = hashed.digest()
         if (
             stated != content
             or named != f"{identity}\t{kind}\t{gone}"
             or obj["subject"] != subject
-            or obj["tenant"] != tenant
+            or obj["tenant"] != self.tenant
             or parse_instant(obj["time"]) != time
         ):
             self.wrong += 1
 
-    def _time(self, data: Any, head: bytes, time: int, identity: str, gone: int | None) -> bytes:
-        """Logged time, by far the most frequent: straight from the object to the row of an `Entry`. Returns the digest."""
+    def _time(self, data: Any, time: int, identity: str, gone: int | None) -> bytes:
+        """Logged time, by far the most frequent: straight from the object to the row of an `Entry`. Returns what the digest is of."""
         d = {**_TIME, **data}
-        d["start"] = start = parse_instant(d["start"])
-        d["end"] = end = parse_instant(d["end"])
+        start = d["start"] = parse_instant(d["start"])
+        end = d["end"] = parse_instant(d["end"])
         if d["supervision"] is None:
             d["supervision"] = "general"
-        _, practitioner, performer, site, _, _, _, interactive, source, supervision = d.values()
-        row = [
-            start, time, identity, end, d["program"], practitioner, performer, site, source, interactive, supervision == "direct",
+        program, practitioner, performer, site, _, _, _, interactive, source, supervision = d.values()
+        row = (
+            start, time, identity, end, program, practitioner, performer, site, source, interactive, supervision == "direct",
             gone is not None,
-        ]  # fmt: skip
+        )  # fmt: skip
         self.people.add(performer)
         self.sites.add(site)
+        months = months_of(start, end)
         if gone is not None:
-            self._taken_out("entries", months_of(start, end), gone)
+            self._taken_out("entries", months, gone)
         elif source != "inferred":
-            self.busy.append((start, identity, end, performer, time, self.patient))
-        for month in months_of(start, end):
-            try:
-                self.months[month]["entries"].append(row)
-            except KeyError:
-                self.months.setdefault(month, {})["entries"] = [row]
-        return blake2b(head + orjson.dumps(d), digest_size=16).digest()
+            self.booked += hash((start, identity, end, self.tenant, performer, self.patient, time))
+        self._put("entries", months, row)
+        return orjson.dumps(d)
 
-    def _reading(self, data: Any, head: bytes, time: int, identity: str, gone: int | None) -> bytes:
+    def _reading(self, data: Any, time: int, identity: str, gone: int | None) -> bytes:
         d = {**_READING, **data}
-        d["at"] = at = parse_instant(d["at"])
+        at = d["at"] = parse_instant(d["at"])
+        months = months_of(at, at + 1)
         if gone is not None:
-            self.possible.update(months_of(at, at + 1))
-            self._taken_out("readings", months_of(at, at + 1), gone)
-        else:
-            row = [at, identity, d["program"], d["kind"], time]
-            for month in months_of(at, at + 1):
-                try:
-                    self.months[month]["readings"].append(row)
-                except KeyError:
-                    self.months.setdefault(month, {})["readings"] = [row]
-        return blake2b(head + orjson.dumps(d), digest_size=16).digest()
+            self.possible.update(months)
+            self._taken_out("readings", months, gone)
+            return orjson.dumps(d)
+        self._put("readings", months, (at, identity, d["program"], d["kind"], time))
+        return orjson.dumps(d)
+
+    def _put(self, kind: str, months: Sequence[str], row: Sequence[Any]) -> None:
+        for month in months:
+            try:
+                self.months[month][kind].append(row)
+            except KeyError:
+                self.months.setdefault(month, {})[kind] = [row]
 
     def _taken_out(self, kind: str, months: Sequence[str], time: int) -> None:
         for month in months:
             note_taken_out(self.months.setdefault(month, {}), kind, time)
 
-    def _other(self, event: Event, gone: int | None) -> bytes:
+    def _other(self, obj: Any, expected: Expectation, gone: int | None) -> Event:
+        event = turned(obj, expected.tracked)
         placed = place(event)
         if placed is None:
-            return digest(event)
+            return event
         fact, months = placed.fact, months_of(placed.low, placed.high)
         site = getattr(fact, "site", None)
         if site:
@@ -147,12 +151,12 @@ class Recount:
         if gone is not None:
             self.possible.update(months)
             note_taken_out(self.lasting, placed.kind, gone)
-            return digest(event)
+            return event
         self.lasting.setdefault(placed.kind, []).append(list(fact))
         if placed.kind == "visits":
             self.known.update(months)
-            self.busy.append((fact.start, fact.identity, fact.end, fact.practitioner, event.time, self.patient))
-        return digest(event)
+            self.booked += hash((fact.start, fact.identity, fact.end, self.tenant, fact.practitioner, self.patient, event.time))
+        return event
 
 
 def recount(connection: Connection, tenant: str, subjects: Sequence[str], expected: Expectation) -> dict[str, Recount]:
@@ -161,9 +165,9 @@ def recount(connection: Connection, tenant: str, subjects: Sequence[str], expect
     for row in connection.execute(_EVENTS, {"tenant": tenant, "subjects": subjects}).all():
         count = found.get(row[0])
         if count is None:
-            count = found[row[0]] = Recount(f"{tenant}/{row[0]}")
+            count = found[row[0]] = Recount(tenant, row[0])
         try:
-            count.take(tenant, row, expected)
+            count.take(row, expected)
         except (LookupError, TypeError, ValueError, AttributeError):
             count.wrong += 1
     return found
@@ -178,29 +182,3 @@ def same(stored: Facts, counted: Facts) -> bool:
         return all(Counter(map(orjson.dumps, stored.get(kind, ()))) == Counter(map(orjson.dumps, counted.get(kind, ()))) for kind in kinds)
     except TypeError:
         return False
-
-
-class Months:
-    """A patient's facts as deciding takes them, month by month; what bears on many months is made once."""
-
-    def __init__(self, count: Recount, conflicts: Sequence[Any]) -> None:
-        self._lasting: dict[str, Any] = {
-            kind: [TYPES[kind]._make(row) for row in rows] for kind, rows in count.lasting.items() if kind in TYPES
-        }
-        self._count = count
-        self._conflicts = conflicts
-        self._readings: dict[str, list[Reading]] = {}
-
-    def history(self, month: str, earlier: Sequence[str]) -> History:
-        """The facts that bear on a month, with the readings of some earlier months."""
-        facts = self._count.months.get(month, {})
-        readings = [reading for m in (*earlier, month) for reading in self._read(m)] if "set_ups" in self._lasting else ()
-        entries = [Entry._make(row) for row in facts.get("entries", ())]
-        return History(**self._lasting, entries=entries, readings=readings, conflicts=self._conflicts)
-
-    def _read(self, month: str) -> list[Reading]:
-        readings = self._readings.get(month)
-        if readings is None:
-            rows = self._count.months.get(month, {}).get("readings", ())
-            readings = self._readings[month] = [Reading._make(row) for row in rows]
-        return readings

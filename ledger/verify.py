@@ -9,11 +9,10 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
 from multiprocessing import get_context
-from multiprocessing.context import BaseContext
 from os import cpu_count
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -23,7 +22,7 @@ from sqlalchemy import Connection, Engine, func, select
 from domain.facts import Registry
 from domain.roster import Rosters
 from ledger import census, schema
-from ledger.audit import audit
+from ledger.audit import Found, audit
 from ledger.calm import calm
 from ledger.census import Common
 from ledger.database import chunks, connect, reading
@@ -35,7 +34,6 @@ MANY: Final = 400
 TOGETHER: Final = 200
 """Patients whose facts are in memory at once."""
 Difference = str
-Found = tuple[list[Difference], Counter[str]]
 
 
 class Work(NamedTuple):
@@ -45,11 +43,16 @@ class Work(NamedTuple):
     decisions: Mapping[str, array[int]]
 
 
-_TABLES: Final[Mapping[str, Callable[[Connection], Iterator[Difference]]]] = {
-    "booked": census.booked,
-    "sums": census.sums,
-    "references": census.references,
-    "letters": census.letters,
+def _booked(connection: Connection) -> Found:
+    differences, sums = census.booked(connection)
+    return Found(differences, Counter(), sums)
+
+
+_TABLES: Final[Mapping[str, Callable[[Connection], Found]]] = {
+    "booked": _booked,
+    "sums": lambda connection: Found(list(census.sums(connection)), Counter(), {}),
+    "references": lambda connection: Found(list(census.references(connection)), Counter(), {}),
+    "letters": lambda connection: Found(list(census.letters(connection)), Counter(), {}),
 }
 
 
@@ -65,9 +68,14 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
         return [str(error)]
     with calm(), reading(engine) as connection:
         found, sizes, keys, work = _survey(connection, held)
-    for differences, seen in _in_parts(engine, keys, work):
+    booked = dict[str, int]()
+    for differences, seen, sums in _in_parts(engine, keys, work):
         found += differences
         sizes -= seen
+        for key, total in sums.items():
+            booked[key] = booked.get(key, 0) + total
+    spoiled = [key.partition("/") for key, total in sorted(booked.items()) if total]
+    found += [f"{tenant}: the stored bookings of patient {name} differ from the events" for tenant, _, name in spoiled]
     return [*found, *(f"{number} rows of {name} belong to no patient that is known" for name, number in sizes.items())]
 
 
@@ -88,20 +96,16 @@ def count(engine: Engine) -> int:
 
 
 def _in_parts(engine: Engine, keys: list[str], work: Work) -> list[Found]:
+    """Each part in a copy of this process, where the system makes them safely: hashes are the same in all of them."""
     workers = min(cpu_count() or 1, max(1, len(keys) // MANY))
     url = engine.url.render_as_string(hide_password=False)
     size = -(-len(keys) // (workers * 4)) or 1
     parts: list[str | list[str]] = [*_TABLES, *chunks(keys, size)]
-    if workers < 2 or engine.url.database in (None, "", ":memory:"):
+    if workers < 2 or sys.platform != "linux" or engine.url.database in (None, "", ":memory:"):
         return [_done(engine, part, work) for part in parts]
     engine.dispose()
-    with ProcessPoolExecutor(workers, mp_context=_processes(), initializer=_start, initargs=(url, work)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_start, initargs=(url, work)) as pool:
         return list(pool.map(_part, parts))
-
-
-def _processes() -> BaseContext:
-    """Copies of this process where the system makes them cheaply; the pool is closed again before anything else goes on."""
-    return get_context("fork" if sys.platform == "linux" else "spawn")
 
 
 _worker: list[tuple[Engine, Work]] = []
@@ -120,19 +124,20 @@ def _done(engine: Engine, part: str | list[str], work: Work) -> Found:
     """A part of the work: a table by its name, or the patients of some keys."""
     with calm(), reading(engine) as connection:
         if isinstance(part, str):
-            return list(_TABLES[part](connection)), Counter()
+            return _TABLES[part](connection)
         return _audited(connection, part, work)
 
 
 def _audited(connection: Connection, keys: list[str], work: Work) -> Found:
-    found, total = list[Difference](), Counter[str]()
+    found, total, booked = list[Difference](), Counter[str](), dict[str, int]()
     for tenant, group in groupby(keys, key=lambda key: key.partition("/")[0]):
         expected = _expectation(work.common, tenant)
         for chunk in chunks(group, TOGETHER):
-            differences, seen = audit(connection, tenant, [key.partition("/")[2] for key in chunk], expected, work.decisions)
+            differences, seen, sums = audit(connection, tenant, [key.partition("/")[2] for key in chunk], expected, work.decisions)
             found += differences
             total += seen
-    return found, total
+            booked |= sums
+    return Found(found, total, booked)
 
 
 def _expectation(common: Common, tenant: str) -> Expectation:

@@ -103,8 +103,8 @@ MUTANTS = (
            "seconds[key] = seconds.get(key, 0) + piece.end - piece.start\n    return [{\"event\": i.",
            "seconds[key] = piece.end - piece.start\n    return [{\"event\": i.", "every_second_is_told"),
     Mutant("what arrives last is decided alone", "domain.records",
-           'found.entries = _made(Entry, month.get("entries", ()))',
-           'found.entries = _made(Entry, month.get("entries", ())[-3:])', "the_order_does_not_matter"),
+           'found.entries = made(Entry, month.get("entries", ()))',
+           'found.entries = made(Entry, month.get("entries", ())[-3:])', "the_order_does_not_matter"),
 )  # fmt: skip
 
 
