@@ -44,6 +44,12 @@ class Ledger:
     def __exit__(self, *_exception: object) -> None:
         self.engine.dispose()
 
+    def beside(self) -> Ledger:
+        """The same ledger for another thread: what is kept at hand between transactions is its own."""
+        other = Ledger(self.engine, self._rules)
+        other._rulebook = self.rulebook
+        return other
+
     @property
     def rulebook(self) -> Rulebook:
         """The rules the ledger is decided by; raises RulesDifferError when the program carries others."""
@@ -153,20 +159,32 @@ class Ledger:
         start = self._turn
         page: Page | None = start
         while page is not None:
-            portion = self._portion(limit, page, wait=False)
+            portion = self._portion(limit, page, wait=False, on=True)
             self._turn = portion.next or Page()
             if portion.decided:
                 return True
             page = portion.next
         return start != Page() and self.settle_some(limit)
 
+    def settle_round(self, limit: int = CHUNK, *, sure: bool = False) -> Iterator[bool]:
+        """Decide each patient who is due once, a transaction of at most about `limit` patient-months an item: whether it decided anything.
+
+        What becomes due meanwhile, and patients whom another writer has at hand, are left to the next round. Who is `sure` that something
+        is due saves the look for it.
+        """
+        page: Page | None = Page() if sure or look(self.engine, draining.waits) else None
+        while page is not None:
+            portion = self._portion(limit, page, wait=False, on=True)
+            yield portion.decided
+            page = portion.next
+
     def _wait(self) -> bool:
         """Decide what is due of the first patient of all once whoever has the patient is done; False when nothing waits."""
         return any(self._portion(1, page, wait=True).decided for page in (Page(), Page(closes=False)))
 
-    def _portion(self, limit: int, page: Page, *, wait: bool) -> Portion:
+    def _portion(self, limit: int, page: Page, *, wait: bool, on: bool = False) -> Portion:
         def work(connection: Connection) -> Portion:
-            return Drain(connection, self.rulebook, self._registries).some(limit, page, wait=wait)
+            return Drain(connection, self.rulebook, self._registries).some(limit, page, wait=wait, on=on)
 
         return transaction(self.engine, work)
 

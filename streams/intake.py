@@ -1,4 +1,4 @@
-"""From records to the ledger: one transaction a batch, positions moved in it. Synchronous; one thread at a time uses it."""
+"""From records to the ledger: one transaction a batch, positions moved in it. Synchronous; one thread at a time uses it, and any `read`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from domain.rulebook_vocabulary import vocabulary
 from ledger import Claim, FencedError, Ledger, Summary
 from streams.codec import receive
-from streams.records import Gap, Place, Record, gaps, unread
+from streams.records import Gap, Place, Read, Record, gaps, unread
 
 
 class Intake:
@@ -19,19 +19,23 @@ class Intake:
         self.positions: dict[Place, int] = {}
         self._words = vocabulary(ledger.rulebook)
 
-    def missing(self, records: Sequence[Record]) -> list[Gap]:
+    def read(self, records: Iterable[Record]) -> list[Read]:
+        """What the records hold; needs no database, and may be done before it is known whether they were taken already."""
+        return [Read(one.place, one.offset, one.timestamp, receive(one, self._words)) for one in records]
+
+    def missing(self, records: Sequence[Read]) -> list[Gap]:
         """Offsets passed over on the way from the ledger's positions to these records."""
         self._learn(record.place for record in records)
         return gaps(unread(records, self.positions), self.positions)
 
-    def take(self, records: Sequence[Record]) -> Summary:
+    def take(self, records: Sequence[Read]) -> Summary:
         """Take what was not taken before, gaps having been looked into; raises FencedError where another writer is ahead."""
         self._learn(record.place for record in records)
         fresh = unread(records, self.positions)
         if not fresh:
             return Summary()
         after = {place: rows[-1].offset + 1 for place, rows in fresh.items()}
-        read = [receive(record, self._words) for rows in fresh.values() for record in rows]
+        read = [record.input for rows in fresh.values() for record in rows]
         try:
             fates = self.ledger.take(
                 read, Claim({(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}, self.writer)
