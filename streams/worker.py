@@ -82,7 +82,7 @@ class Worker:
             self.watchdog.busy(PART)
             if records:
                 await self._take(records)
-            self.deciding.took(len(records), caught_up=not records or behind(self.app) < self.settings.batch)
+            self.deciding.took(len(records), caught_up=behind(self.app) < self.settings.batch)
             if monotonic() - self.committed_at >= self.settings.commit_every:
                 await self._commit()
             self.watchdog.idle(PART)
