@@ -54,6 +54,7 @@ class Acceptance:
         self.absent: set[tuple[str, str]] = set()
         self.dead: dict[tuple[str, str], int] = {}
         self.burials = 0
+        self.is_binding = False
 
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
@@ -63,7 +64,8 @@ class Acceptance:
         killed = arrivals.stored_events(self.connection, causes.keys() - arriving, self.vocabulary)
         self.absent = causes.keys() - arriving - {(e.tenant, e.identity) for e in killed}
         dead = self.dead = arrivals.dead_identities(self.connection, events)
-        locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=any(e.type in BINDING for e in (*events, *killed)))
+        self.is_binding = any(e.type in BINDING for e in (*events, *killed))
+        locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=self.is_binding)
         if closes_wait(self.connection, {e.tenant for e in events}):
             raise ClosesWaitError
         self._note_immune(events, killed, causes)

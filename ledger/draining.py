@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
-from domain.facts import Registry
 from domain.rulebook import Rulebook
 from ledger import locks, schema
 from ledger.database import chunks, found
 from ledger.keys import one_of
 from ledger.marks import REGISTERED, of_tenants, registered, spread, take_due
 from ledger.outbox import Outbox
+from ledger.registrations import Standing
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
 
-Registries = dict[str, tuple[int, Registry]]
+Registries = dict[str, tuple[int, Standing]]
 
 
 class Page(NamedTuple):
@@ -36,9 +36,8 @@ class Portion(NamedTuple):
 
 def waits(connection: Connection) -> bool:
     """Whether there is anything to decide or to close: asked before a transaction that may write is begun for it."""
-    return any(
-        connection.execute(select(column).limit(1)).first() is not None for column in (schema.closings.c.closure, schema.due.c.month)
-    )
+    there = [select(column).limit(1).exists() for column in (schema.closings.c.closure, schema.due.c.month)]
+    return bool(connection.execute(select(or_(*there))).scalar())
 
 
 class Drain:

@@ -1,7 +1,7 @@
 """Deciding beside taking: what the events made due is decided by a thread, and over a connection, of its own.
 
 While a worker catches up it counts work and not time: each round decides a patient-month once, whatever number of events it got, so
-that a backlog is decided in few rounds. At the end of the streams every batch is decided at once.
+that a backlog is decided in few rounds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from streams.watchdog import Watchdog
 
 T = TypeVar("T")
 PART: Final = "deciding"
+PAUSE: Final = 0.05
+"""Seconds between two looks for what is due of patients whose events come by other batches."""
 PORTION: Final = 500
 """Patient-months a transaction: whoever takes events of one of these patients waits for it."""
 AHEAD: Final = 2
@@ -62,19 +64,24 @@ class Deciding:
             await self._wanted.wait()
             self._wanted.clear()
             before, self.since = self.undecided, None
-            await self._round(sure=before > 0)
+            if not await self._round(sure=before > 0):
+                await asyncio.sleep(PAUSE)
             self.undecided -= before
             self._done.set()
 
-    async def _round(self, *, sure: bool) -> None:
+    async def _round(self, *, sure: bool) -> bool:
+        """Whether anything was decided."""
         portions = self.ledger.settle_round(PORTION, sure=sure)
-        more = True
-        while more:
+        any_decided = False
+        while True:
             self.watchdog.busy(PART)
             with self.metrics.decide_seconds.time():
-                more = await self._off_loop(lambda: next(portions, None)) is not None
+                decided = await self._off_loop(lambda: next(portions, None))
             self.metrics.moved()
-        self.watchdog.idle(PART)
+            if decided is None:
+                self.watchdog.idle(PART)
+                return any_decided
+            any_decided |= decided
 
     async def _off_loop(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, call)

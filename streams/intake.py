@@ -28,8 +28,11 @@ class Intake:
         self._learn(record.place for record in records)
         return gaps(unread(records, self.positions), self.positions)
 
-    def take(self, records: Sequence[Read]) -> Summary:
-        """Take what was not taken before, gaps having been looked into; raises FencedError where another writer is ahead."""
+    def take(self, records: Sequence[Read], *, at_once: bool = False) -> Summary:
+        """Take what was not taken before, gaps having been looked into, and decide it `at_once` (`Ledger.take`).
+
+        Raises FencedError where another writer is ahead.
+        """
         self._learn(record.place for record in records)
         fresh = unread(records, self.positions)
         if not fresh:
@@ -37,9 +40,8 @@ class Intake:
         after = {place: rows[-1].offset + 1 for place, rows in fresh.items()}
         read = [record.input for rows in fresh.values() for record in rows]
         try:
-            fates = self.ledger.take(
-                read, Claim({(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}, self.writer)
-            )
+            moves = {(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}
+            fates = self.ledger.take(read, Claim(moves, self.writer), at_once=at_once)
         except FencedError:
             self.positions.clear()
             raise

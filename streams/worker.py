@@ -1,7 +1,8 @@
 """The worker: what Faust fetched goes to the ledger in micro-batches, off the event loop, and only then is committed.
 
 Three things go on at once, each on a thread of its own: what comes next is read, what was read is taken, what was taken is decided. While
-one waits for the database another computes.
+one waits for the database another computes. At the end of the streams a batch is decided in the transaction that takes it, and only what it
+made due of others is left to do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from asyncio import Future, Queue, Task
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -33,6 +35,8 @@ T = TypeVar("T")
 PART: Final = "taking"
 IDLE: Final = 0.25
 """Seconds after which a worker with nothing to read looks for decisions that others left due."""
+AT_ONCE: Final = 1_000
+"""So many records are decided with their taking when no more wait; more would hold the ledger's counters for long."""
 STOPPING: Final = 5.0
 """Seconds a stopping worker gives Faust to leave; what it had taken is committed by then."""
 SWITCH: Final = 0.001
@@ -80,22 +84,24 @@ class Worker:
         while True:
             records = await self.reading.taken(IDLE)
             self.watchdog.busy(PART)
+            caught_up = behind(self.app) < self.settings.batch
+            at_once = caught_up and len(records) <= AT_ONCE
             if records:
-                await self._take(records)
-            self.deciding.took(len(records), caught_up=behind(self.app) < self.settings.batch)
+                await self._take(records, at_once=at_once)
+            self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
             if monotonic() - self.committed_at >= self.settings.commit_every:
                 await self._commit()
             self.watchdog.idle(PART)
             self.metrics.moved()
             await self.deciding.room()
 
-    async def _take(self, records: list[Read]) -> None:
+    async def _take(self, records: list[Read], *, at_once: bool) -> None:
         """Take a batch; where another writer is ahead, what is still ours goes on from where the ledger stands."""
         while records:
             records = await self._whole(records)
             try:
                 with self.metrics.batch(len(records)):
-                    summary = await self._off_loop(self.intake.take, records)
+                    summary = await self._off_loop(partial(self.intake.take, records, at_once=at_once))
             except FencedError:
                 self.metrics.fenced.inc()
                 self.log.warning("fenced", records=len(records))
