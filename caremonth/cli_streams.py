@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from caremonth.cli_broker import LOCAL, Authorities, Brokers, Prefix, Tls, User, broker_of
 from caremonth.cli_options import ALSO, Settings, settings_of
 
 if TYPE_CHECKING:
@@ -15,20 +16,6 @@ if TYPE_CHECKING:
 
 positions = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="How far the ledger is with each partition.")
 
-Brokers = Annotated[
-    str, typer.Option(envvar="CAREMONTH_BROKERS", metavar="HOST:PORT", help="The brokers; several are separated by commas.")
-]
-Prefix = Annotated[str, typer.Option(envvar="CAREMONTH_TOPIC_PREFIX", metavar="P", help="What the names of the topics begin with.")]
-Tls = Annotated[bool, typer.Option("--tls", envvar="CAREMONTH_KAFKA_TLS", help="Speak to the brokers over TLS.")]
-Authorities = Annotated[
-    str | None, typer.Option("--ca-file", envvar="CAREMONTH_KAFKA_CA_FILE", metavar="FILE", help="The authorities TLS trusts.")
-]
-User = Annotated[
-    str | None,
-    typer.Option(
-        "--user", envvar="CAREMONTH_KAFKA_USER", metavar="NAME", help="Name for SASL; its password is in CAREMONTH_KAFKA_PASSWORD."
-    ),
-]
 MetricsPort = Annotated[
     int | None,
     typer.Option("--metrics-port", envvar="CAREMONTH_METRICS_PORT", metavar="PORT", help="Answer Prometheus and health checks here."),
@@ -36,7 +23,6 @@ MetricsPort = Annotated[
 MetricsHost = Annotated[
     str, typer.Option("--metrics-host", envvar="CAREMONTH_METRICS_HOST", metavar="ADDRESS", help="The address of that port.")
 ]
-LOCAL = "localhost:9092"
 
 
 def worker(
@@ -64,7 +50,7 @@ def worker(
     from streams.settings import WorkerSettings
 
     settings = WorkerSettings(
-        _broker(brokers, tls, ca_file, user), group, instance, batch, session_timeout=session_timeout, stall_after=stall_after
+        broker_of(brokers, tls, ca_file, user), group, instance, batch, session_timeout=session_timeout, stall_after=stall_after
     )
     _finish(_work(settings_of(context), settings, prefix, (metrics_host, metrics_port)))
 
@@ -97,7 +83,7 @@ def relay(
 
     One at a time does; a second one waits its turn. Ends on SIGTERM.
     """
-    _finish(_relay(settings_of(context), _broker(brokers, tls, ca_file, user), prefix, (metrics_host, metrics_port)))
+    _finish(_relay(settings_of(context), broker_of(brokers, tls, ca_file, user), prefix, (metrics_host, metrics_port)))
 
 
 async def _relay(settings: Settings, broker: Broker, prefix: str, metrics_at: tuple[str, int | None]) -> None:
@@ -137,7 +123,7 @@ def send(
     from streams.topics import Layout
 
     words = vocabulary(load(settings_of(context).rules or PACKAGED))
-    sent = _finish(send_all(_broker(brokers, tls, ca_file, user), Layout(prefix=prefix), inputs_of(files), words))
+    sent = _finish(send_all(broker_of(brokers, tls, ca_file, user), Layout(prefix=prefix), inputs_of(files), words))
     put_json({"sent": sent})
 
 
@@ -155,7 +141,7 @@ def reconcile(
 
     settings = settings_of(context)
     with opened(settings) as ledger:
-        found = _finish(compare(_broker(brokers, tls, ca_file, user), ledger, Layout(prefix=prefix)))
+        found = _finish(compare(broker_of(brokers, tls, ca_file, user), ledger, Layout(prefix=prefix)))
     nothing = f"{found.records:,} records and {found.messages:,} messages: everything is accounted for"
     put_rows(
         [{"difference": one} for one in found.differences],
@@ -200,14 +186,6 @@ def positions_accept_loss(
     with opened(settings_of(context)) as ledger:
         lost = ledger.accept_loss(topic, partition, offset, by=by, reason=reason)
     put(f"{topic}/{partition} goes on at offset {offset}; {lost} records are given up")
-
-
-def _broker(brokers: str, tls: bool, ca_file: str | None, user: str | None) -> Broker:
-    from os import environ
-
-    from streams.settings import Broker
-
-    return Broker(brokers, tls, ca_file, username=user, password=environ.get("CAREMONTH_KAFKA_PASSWORD"))
 
 
 async def _checked(broker: Broker, prefix: str) -> Layout:

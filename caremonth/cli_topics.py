@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
+from caremonth.cli_broker import LOCAL, Authorities, Brokers, Prefix, Tls, User, broker_of
 from caremonth.cli_options import ALSO, settings_of
 
 if TYPE_CHECKING:
+    from streams.settings import Broker
     from streams.topics import Layout
 
 topics = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="A broker's topics: create and check them.")
@@ -17,21 +19,6 @@ topics = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="A broker
 T = TypeVar("T")
 
 
-def _prefix(text: str) -> str:
-    from streams.topics import prefix_of
-
-    try:
-        return prefix_of(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-Brokers = Annotated[
-    str, typer.Option(envvar="CAREMONTH_BROKERS", metavar="HOST:PORT", help="The brokers; several are separated by commas.")
-]
-Prefix = Annotated[
-    str, typer.Option(parser=_prefix, envvar="CAREMONTH_TOPIC_PREFIX", metavar="P", help="What the names of the topics begin with.")
-]
 Partitions = Annotated[
     int | None,
     typer.Option(min=1, max=10_000, metavar="N", help="Partitions of each topic; as the topics that are there, if not given, else 8."),
@@ -40,7 +27,6 @@ Replication = Annotated[
     int | None,
     typer.Option(min=1, max=100, metavar="N", help="Copies of each topic; 3, if not given, or as many as there are brokers."),
 ]
-BROKERS = "localhost:9092"
 
 
 class _Report(NamedTuple):
@@ -53,10 +39,13 @@ class _Report(NamedTuple):
 @topics.command("create", epilog=ALSO)
 def topics_create(
     context: typer.Context,
-    brokers: Brokers = BROKERS,
+    brokers: Brokers = LOCAL,
     partitions: Partitions = None,
     replication: Replication = None,
     prefix: Prefix = "",
+    tls: Tls = False,
+    ca_file: Authorities = None,
+    user: User = None,
 ) -> None:
     """Create the topics that are missing.
 
@@ -64,7 +53,7 @@ def topics_create(
     """
     from caremonth.cli_output import put, put_json
 
-    report = _asked(_create(brokers, partitions, replication, prefix))
+    report = _asked(_create(broker_of(brokers, tls, ca_file, user), partitions, replication, prefix))
     for name in report.created:
         if settings_of(context).json:
             put_json({"created": name})
@@ -76,16 +65,19 @@ def topics_create(
 @topics.command("check", epilog=ALSO)
 def topics_check(
     context: typer.Context,
-    brokers: Brokers = BROKERS,
+    brokers: Brokers = LOCAL,
     partitions: Partitions = None,
     replication: Replication = None,
     prefix: Prefix = "",
+    tls: Tls = False,
+    ca_file: Authorities = None,
+    user: User = None,
 ) -> None:
     """Whether the topics are as they must be.
 
     Exit 1 and every mismatch, if not: what is missing, expires, is compacted, has other partitions or too few copies.
     """
-    _put_problems(context, _asked(_check(brokers, partitions, replication, prefix)))
+    _put_problems(context, _asked(_check(broker_of(brokers, tls, ca_file, user), partitions, replication, prefix)))
 
 
 def _put_problems(context: typer.Context, problems: list[str]) -> None:
@@ -116,11 +108,11 @@ def _asked(question: Coroutine[Any, Any, T]) -> T:
         raise RefusedError(str(error)) from None
 
 
-async def _create(brokers: str, partitions: int | None, replication: int | None, prefix: str) -> _Report:
+async def _create(broker: Broker, partitions: int | None, replication: int | None, prefix: str) -> _Report:
     from streams.admin import administering, create, describe
     from streams.topics import mismatches
 
-    async with administering(brokers) as client:
+    async with administering(broker.servers, **broker.security()) as client:
         layout = await _layout(client, partitions, replication, prefix)
         there = await describe(client, layout.names())
         created = await create(client, layout, there)
@@ -128,11 +120,11 @@ async def _create(brokers: str, partitions: int | None, replication: int | None,
     return _Report([*created], mismatches(layout, created | seen))
 
 
-async def _check(brokers: str, partitions: int | None, replication: int | None, prefix: str) -> list[str]:
+async def _check(broker: Broker, partitions: int | None, replication: int | None, prefix: str) -> list[str]:
     from streams.admin import administering, describe
     from streams.topics import mismatches
 
-    async with administering(brokers) as client:
+    async with administering(broker.servers, **broker.security()) as client:
         layout = await _layout(client, partitions, replication, prefix)
         return mismatches(layout, await describe(client, layout.names()))
 

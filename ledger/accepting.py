@@ -54,6 +54,7 @@ class Acceptance:
         self.absent: set[tuple[str, str]] = set()
         self.dead: dict[tuple[str, str], int] = {}
         self.burials = 0
+        self.is_binding = False
 
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
@@ -63,7 +64,8 @@ class Acceptance:
         killed = self.stored(causes.keys() - arriving)
         self.absent = causes.keys() - arriving - {(e.tenant, e.identity) for e in killed}
         dead = self.dead = arrivals.dead_identities(self.connection, events)
-        locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=any(e.type in BINDING for e in (*events, *killed)))
+        self.is_binding = any(e.type in BINDING for e in (*events, *killed))
+        locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=self.is_binding)
         if closes_wait(self.connection, {e.tenant for e in events}):
             raise ClosesWaitError
         self._note_immune(events, killed, causes)
@@ -148,14 +150,10 @@ class Acceptance:
         """Take facts out; the other patients of a double booking get their seconds back."""
         for one in gone:
             events = causes[one.event.tenant, one.event.identity]
-            by = [event.identity for event in events]
-            self.marks.add(one.patient, _marks_of(one), by)
+            self.marks.add(one.patient, _marks_of(one), [event.identity for event in events])
             self.work.remove(one.patient, one.placed.kind, one.event.identity, one.documents, max(event.time for event in events))
-            booked = booking_of(one)
-            if booked is not None:
-                key = (one.event.tenant, booked.performer, booked.start, booked.identity)
-                for patient, low, high in booking.unbook(self.connection, [key]):
-                    self.marks.add(patient, months_of(low, high), by)
+        for freed in booking.unbook(self.connection, [booked for one in gone if (booked := booking_of(one)) is not None]):
+            self.marks.add(freed.patient, months_of(freed.start, freed.end), [event.identity for event in causes[freed.tenant, freed.gone]])
 
     def _clash(self, clashes: Sequence[booking.Clash], fresh: set[tuple[str, str]]) -> None:
         """Mark both patients of a clash; the causes are the bookings that came now, or lately and are not decided upon yet."""

@@ -164,7 +164,7 @@ def dead_identities(connection: Connection, events: Sequence[Event]) -> dict[tup
     for event in events:
         wanted.setdefault(event.tenant, []).append(event.identity)
     dead: dict[tuple[str, str], int] = {}
-    if is_postgres(connection):
+    if wanted and is_postgres(connection):
         from ledger.postgres import buried
 
         for tenant, identity, time in buried(connection, [(event.tenant, event.identity) for event in events]):

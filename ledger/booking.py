@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
@@ -112,22 +112,52 @@ def _both(clash: Clash) -> Iterator[dict[str, object]]:
         }  # fmt: skip
 
 
-def unbook(connection: Connection, gone: list[tuple[str, str, int, str]]) -> list[tuple[str, int, int]]:
-    """Forget bookings (tenant, performer, start, identity); returns the other patients' keys and seconds set free."""
-    free: list[tuple[str, int, int]] = []
-    for tenant, performer, start, identity in gone:
-        b, c = schema.busy.c, schema.conflicts.c
-        connection.execute(
-            delete(schema.busy).where(b.tenant == tenant, b.performer == performer, b.start == start, b.identity == identity)
-        )
-        pairs = connection.execute(
-            select(c.other_identity, c.other_patient, c.start, c.end).where(c.tenant == tenant, c.identity == identity)
-        ).all()
-        for other, patient, low, high in pairs:
-            same = or_(and_(c.identity == identity, c.other_identity == other), and_(c.identity == other, c.other_identity == identity))
-            connection.execute(delete(schema.conflicts).where(c.tenant == tenant, same))
-            free.append((patient, low, high))
-    return free
+class Freed(NamedTuple):
+    """Seconds of another patient (`patient`: the tenant's key of the patient) that are free now that a booking went."""
+
+    tenant: str
+    gone: str
+    patient: str
+    start: int
+    end: int
+
+
+def unbook(connection: Connection, gone: Sequence[Busy]) -> list[Freed]:
+    """Forget bookings; returns what that sets free, of two that go together only what the first does."""
+    freed: list[Freed] = []
+    seen: set[tuple[str, frozenset[str]]] = set()
+    for tenant, identity, other, patient, low, high in sorted(_parted(connection, gone), key=_in_order(gone)):
+        pair = (tenant, frozenset((identity, other)))
+        if pair not in seen:
+            seen.add(pair)
+            freed.append(Freed(tenant, identity, patient, low, high))
+    return freed
+
+
+def _in_order(gone: Sequence[Busy]) -> Callable[[Sequence[Any]], Any]:
+    turns = {(one.tenant, one.identity): turn for turn, one in enumerate(gone)}
+    return lambda row: (turns[row[0], row[1]], row[2])
+
+
+def _parted(connection: Connection, gone: Sequence[Busy]) -> Iterable[Any]:
+    """Delete bookings and their conflicts, on both sides: (tenant, identity, other identity, other patient, start, end)."""
+    if not gone:
+        return ()
+    if is_postgres(connection):
+        from ledger.postgres import part
+
+        return part(connection, gone)
+    b, c = schema.busy.c, schema.conflicts.c
+    found: list[Any] = []
+    for one in gone:
+        mine = and_(b.tenant == one.tenant, b.performer == one.performer, b.start == one.start, b.identity == one.identity)
+        connection.execute(delete(schema.busy).where(mine))
+        columns = select(c.tenant, c.identity, c.other_identity, c.other_patient, c.start, c.end)
+        found += connection.execute(columns.where(c.tenant == one.tenant, c.identity == one.identity)).all()
+    for tenant, identity, other, *_ in found:
+        same = or_(and_(c.identity == identity, c.other_identity == other), and_(c.identity == other, c.other_identity == identity))
+        connection.execute(delete(schema.conflicts).where(c.tenant == tenant, same))
+    return found
 
 
 def times_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[tuple[str, int]]]:

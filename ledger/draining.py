@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
-from domain.facts import Registry
 from ledger import locks, schema
 from ledger.database import chunks, found
 from ledger.keys import one_of
 from ledger.marks import REGISTERED, of_tenants, registered, spread, take_due
 from ledger.outbox import Outbox
+from ledger.registrations import Standing
 from ledger.rules import Rules
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
 
-Registries = dict[str, tuple[int, Registry]]
+Registries = dict[str, tuple[int, Standing]]
 
 
 class Page(NamedTuple):
@@ -36,9 +36,8 @@ class Portion(NamedTuple):
 
 def waits(connection: Connection) -> bool:
     """Whether there is anything to decide or to close: asked before a transaction that may write is begun for it."""
-    return any(
-        connection.execute(select(column).limit(1)).first() is not None for column in (schema.closings.c.closure, schema.due.c.month)
-    )
+    there = [select(column).limit(1).exists() for column in (schema.closings.c.closure, schema.due.c.month)]
+    return bool(connection.execute(select(or_(*there))).scalar())
 
 
 class Drain:
@@ -51,20 +50,31 @@ class Drain:
         self.rules = rules
         self.settlement = Settlement(connection, self.work, rules, self.outbox, registries)
 
-    def some(self, limit: int, page: Page, *, wait: bool) -> Portion:
-        """Decide a portion, of patients whom nobody else has at hand; with `wait` of whoever comes first, once they are free."""
+    def some(self, limit: int, page: Page, *, wait: bool, on: bool = False) -> Portion:
+        """Decide a portion, of patients whom nobody else has at hand; with `wait` of whoever comes first, once they are free.
+
+        With `on` a search for closes that finds none goes on at once to what is due.
+        """
+        waiting = self._waiting(limit, page, ())
+        if on and page.closes and not waiting:
+            page = Page(closes=False)
+            waiting = self._waiting(limit, page, ())
         if not page.closes and (tenants := registered(self.connection)):
             locks.tenants(self.connection, tenants)
             spread(self.connection, tenants)
-            return Portion(decided=True)
-        waiting = self._waiting(limit, page, ())
+            return Portion(decided=True, next=Page(closes=False))
         if not waiting:
-            return Portion(decided=False, next=Page(closes=False)) if page.closes else Portion(decided=False)
+            return Portion(decided=False)
         patients = _patients(waiting, page)
         locks.tenants(self.connection, {patient.partition("/")[0] for patient in patients})
         held = self.work.hold(patients, skip=not wait)
         decided = bool(held) and self._settle(held, waiting, page, limit)
-        return Portion(decided=decided or wait, next=page._replace(after=waiting[-1][0]))
+        return Portion(decided=decided or wait, next=self._next(waiting, page, limit))
+
+    def _next(self, waiting: Sequence[tuple[str, str]], page: Page, limit: int) -> Page | None:
+        if len(waiting) == limit:
+            return page._replace(after=waiting[-1][0])
+        return Page(closes=False) if page.closes else None
 
     def all_of(self, tenants: Collection[str], limit: int) -> None:
         """Decide all that is due of these tenants, which this transaction has to itself."""

@@ -11,24 +11,26 @@ from domain.events import Event
 from ledger import arrivals, locks
 from ledger.accepting import CLOSE, Acceptance
 from ledger.arrivals import Arrival, Fate, Parked
-from ledger.draining import Drain
+from ledger.draining import Drain, Registries
+from ledger.marks import take_due
 from ledger.outbox import Outbox
 from ledger.rules import Rules
+from ledger.settling import Settlement
 
 Run = Sequence[Arrival | Parked]
 CHUNK = 2_000
 """Patient-months decided together."""
 
 
-def take(connection: Connection, rules: Rules, read: Run) -> list[Fate]:
-    """Take input in, in order, and tell what became of each.
+def take(connection: Connection, rules: Rules, read: Run, known: Registries | None = None) -> list[Fate]:
+    """Take input in, in order, and tell what became of each; with `known` (`ledger.settling`) decide at once what is due of its patients.
 
     Where a close is among it, this transaction has the tenants to itself: what was due before a close is decided before it is taken in,
     and what follows it finds it carried out. Raises ClosesWaitError where a close waits from before.
     """
     if any(is_close(one) for one in read):
         return take_alone(connection, rules, read)
-    return _take(connection, rules, read)
+    return _take(connection, rules, read, known)
 
 
 def take_alone(connection: Connection, rules: Rules, read: Run) -> list[Fate]:
@@ -47,12 +49,13 @@ def take_alone(connection: Connection, rules: Rules, read: Run) -> list[Fate]:
     return fates
 
 
-def _take(connection: Connection, rules: Rules, run: Run) -> list[Fate]:
+def _take(connection: Connection, rules: Rules, run: Run, known: Registries | None = None) -> list[Fate]:
     fates = arrivals.sort_out(connection, run)
     outbox = Outbox(connection)
     if new := [fate for fate in fates if isinstance(fate, Arrival)]:
         events = [one.event for one in new]
         acceptance = _placed(connection, rules, events, outbox)
+        _decide(connection, rules, acceptance, outbox, known)
         arrivals.store(connection, new)
         acceptance.confirm(events)
     arrivals.park(connection, [fate for fate in fates if isinstance(fate, Parked)])
@@ -61,15 +64,31 @@ def _take(connection: Connection, rules: Rules, run: Run) -> list[Fate]:
 
 
 def _placed(connection: Connection, rules: Rules, events: Sequence[Event], outbox: Outbox) -> Acceptance:
-    """Turn new events into facts and queue what must be decided again."""
+    """Turn new events into facts."""
     acceptance = Acceptance(connection, rules.words)
     acceptance.take(events)
     for target, by, time in acceptance.immune:
         alert = immune_close(target.tenant, target.data.month, target.identity, by)
         outbox.add(alert, target.tenant, target.tenant, max(target.time, time))
-    acceptance.work.save()
-    acceptance.marks.queue(connection)
     return acceptance
+
+
+def _decide(connection: Connection, rules: Rules, acceptance: Acceptance, outbox: Outbox, known: Registries | None) -> None:
+    """Queue what must be decided again; or decide what is due of the patients at hand, whose documents then are written once and not twice.
+
+    Never with registrations of this transaction's own: what is known of them at once must not outlive it.
+    """
+    work = acceptance.work
+    if known is None or acceptance.is_binding:
+        work.save()
+        acceptance.marks.queue(connection)
+        return
+    mine = acceptance.marks.part(work.patients)
+    acceptance.marks.queue(connection)
+    for key, causes in take_due(connection, work.patients).items():
+        mine.setdefault(key, set()).update(causes)
+    rules.refresh(connection)
+    Settlement(connection, work, rules, outbox, known).run(work.expand(mine))
 
 
 def is_close(one: Arrival | Parked) -> bool:

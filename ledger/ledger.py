@@ -45,12 +45,20 @@ class Ledger:
     def __exit__(self, *_exception: object) -> None:
         self.engine.dispose()
 
+    def beside(self) -> Ledger:
+        """The same ledger for another thread: what is kept at hand between transactions is its own."""
+        return Ledger(self.engine, self._directory, own_rules=self._own_rules)
+
     @property
     def rules(self) -> Rules:
         """The rules the ledger is decided by; raises RulesDifferError when the program carries others."""
         if self._held is None:
             self._held = ledger_rules(self.engine) if self._own_rules else rules_for(self.engine, self._directory)
         return self._held
+
+    def require_rules(self) -> None:
+        """RulesDifferError where the program carries other rules than those of the ledger; a new ledger takes them on."""
+        _ = self.rules
 
     @property
     def rulebook(self) -> Rulebook:
@@ -96,9 +104,10 @@ class Ledger:
         """Validate inputs for `take`; of the ledger only the rules' words are needed."""
         return arrivals.read(inputs, self.words)
 
-    def take(self, read: Sequence[Arrival | Parked], claim: Claim | None = None) -> list[Fate]:
+    def take(self, read: Sequence[Arrival | Parked], claim: Claim | None = None, *, at_once: bool = False) -> list[Fate]:
         """Take validated input in and tell what became of each, in the order given; `settle` decides what is due by it.
 
+        With `at_once` what is due of its own patients is decided in the same transaction, which for a few events is the quickest.
         All of it is committed when this returns, with the positions of the streams that the `claim` moves; none of it where it raises:
         FencedError where another reader has moved one of them. The same again is safe. What was due before a close is decided before it is
         taken in: most of it in transactions of its own, the rest in the close's, so that no other writer comes between; and what follows a
@@ -110,7 +119,7 @@ class Ledger:
         def work(connection: Connection) -> list[Fate]:
             if claim is not None:
                 positions.move(connection, claim)
-            return intake.take(connection, self.rules, read)
+            return intake.take(connection, self.rules, read, self._registries if at_once else None)
 
         while True:
             try:
@@ -164,20 +173,32 @@ class Ledger:
         start = self._turn
         page: Page | None = start
         while page is not None:
-            portion = self._portion(limit, page, wait=False)
+            portion = self._portion(limit, page, wait=False, on=True)
             self._turn = portion.next or Page()
             if portion.decided:
                 return True
             page = portion.next
         return start != Page() and self.settle_some(limit)
 
+    def settle_round(self, limit: int = CHUNK, *, sure: bool = False) -> Iterator[bool]:
+        """Decide each patient who is due once, a transaction of at most about `limit` patient-months an item: whether it decided anything.
+
+        What becomes due meanwhile, and patients whom another writer has at hand, are left to the next round. Who is `sure` that something
+        is due saves the look for it.
+        """
+        page: Page | None = Page() if sure or look(self.engine, draining.waits) else None
+        while page is not None:
+            portion = self._portion(limit, page, wait=False, on=True)
+            yield portion.decided
+            page = portion.next
+
     def _wait(self) -> bool:
         """Decide what is due of the first patient of all once whoever has the patient is done; False when nothing waits."""
         return any(self._portion(1, page, wait=True).decided for page in (Page(), Page(closes=False)))
 
-    def _portion(self, limit: int, page: Page, *, wait: bool) -> Portion:
+    def _portion(self, limit: int, page: Page, *, wait: bool, on: bool = False) -> Portion:
         def work(connection: Connection) -> Portion:
-            return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait)
+            return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait, on=on)
 
         return transaction(self.engine, work)
 

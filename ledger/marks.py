@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
@@ -41,6 +41,12 @@ class Marks:
         """Mark all months of those who name a site or person by the time that is decided."""
         self.add(REGISTERED, (f"{tenant}/{subject}",), causes)
 
+    def part(self, patients: Container[str]) -> Causes:
+        """Take out the marks of these patients."""
+        mine = {key: causes for key, causes in self.found.items() if key[0] in patients}
+        self.found = {key: causes for key, causes in self.found.items() if key not in mine}
+        return mine
+
     def queue(self, connection: Connection) -> None:
         """Put the marks into the due queue."""
         _queue(connection, self.found)
@@ -51,6 +57,8 @@ def _queue(connection: Connection, marks: Causes) -> None:
 
     What is due is decided before a close is accepted, so a month closed later has no row without a name.
     """
+    if not marks:
+        return
     last = last_closed(connection, {patient.partition("/")[0] for patient, _ in marks if patient != REGISTERED})
     rows, batch = [], locks.batch(connection)
     for (patient, mark), causes in marks.items():

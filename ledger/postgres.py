@@ -188,6 +188,34 @@ def booked(connection: Connection, spans: Sequence[tuple[str, str, int, int]]) -
     ).all()
 
 
+def part(connection: Connection, gone: Sequence[Any]) -> Sequence[Any]:
+    """Delete bookings, and the conflicts they have with others on both sides; returns those of their own side.
+
+    Rows are looked up one by one as `identified` does; nobody moves them meanwhile, since their performers are this transaction's own.
+    """
+    tenants, identities = Texts([one.tenant for one in gone]), Texts([one.identity for one in gone])
+    connection.exec_driver_sql(
+        "DELETE FROM busy WHERE ctid = ANY (ARRAY(SELECT b.at FROM unnest(%s, %s, %s, %s) AS g (tenant, performer, start, identity) "
+        "CROSS JOIN LATERAL (SELECT ctid AS at FROM busy WHERE tenant = g.tenant AND performer = g.performer AND start = g.start "
+        "AND identity = g.identity OFFSET 0) AS b))",
+        (tenants, Texts([one.performer for one in gone]), Numbers([one.start for one in gone]), identities),
+    )
+    found = connection.exec_driver_sql(
+        "DELETE FROM conflicts WHERE ctid = ANY (ARRAY(SELECT c.at FROM unnest(%s, %s) AS g (tenant, identity) CROSS JOIN LATERAL "
+        "(SELECT ctid AS at FROM conflicts WHERE tenant = g.tenant AND identity = g.identity OFFSET 0) AS c)) "
+        'RETURNING tenant, identity, other_identity, other_patient, start, "end"',
+        (tenants, identities),
+    ).all()
+    if found:
+        connection.exec_driver_sql(
+            "DELETE FROM conflicts WHERE ctid = ANY (ARRAY(SELECT c.at FROM unnest(%s, %s, %s) AS g (tenant, identity, other) "
+            "CROSS JOIN LATERAL (SELECT ctid AS at FROM conflicts WHERE tenant = g.tenant AND identity = g.identity "
+            "AND other_identity = g.other OFFSET 0) AS c))",
+            (Texts([row[0] for row in found]), Texts([row[2] for row in found]), Texts([row[1] for row in found])),
+        )
+    return found
+
+
 def passes(error: DBAPIError) -> bool:
     """Whether the same transaction may succeed when it is tried again."""
     return is_lost(error) or _state(error) in _RACES

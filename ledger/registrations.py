@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, select
@@ -65,14 +65,32 @@ def times(connection: Connection, tenant: str) -> dict[str, int]:
     return latest
 
 
-def current(connection: Connection, tenant: str, known: dict[str, tuple[int, Registry]] | None) -> Registry:
-    """The registrations of a tenant, those at hand if they are of the tenant's present version."""
+class Standing(NamedTuple):
+    """What binds all patients of a tenant: sites and people, when each was last registered or a registration of it taken out, and by month
+    the closes with number, site and time."""
+
+    registry: Registry
+    times: dict[str, int]
+    closures: dict[str, list[tuple[int, str | None, int]]]
+
+
+def standing(connection: Connection, tenant: str, known: dict[str, tuple[int, Standing]] | None) -> Standing:
+    """What binds a tenant's patients; that at hand if it is of the tenant's present version."""
     if known is None:
-        return load(connection, tenant)
+        return _read(connection, tenant)
     version = version_of(connection, tenant)
     if tenant not in known or known[tenant][0] != version:
-        known[tenant] = version, load(connection, tenant)
+        known[tenant] = version, _read(connection, tenant)
     return known[tenant][1]
+
+
+def _read(connection: Connection, tenant: str) -> Standing:
+    t = schema.closures.c
+    closures: dict[str, list[tuple[int, str | None, int]]] = {}
+    rows = connection.execute(select(t.month, t.seq, t.site, t.time).where(t.tenant == tenant).order_by(t.seq))
+    for month, number, site, time in rows:
+        closures.setdefault(month, []).append((number, site, time))
+    return Standing(load(connection, tenant), times(connection, tenant), closures)
 
 
 def version_of(connection: Connection, tenant: str) -> int:

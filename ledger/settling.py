@@ -22,6 +22,7 @@ from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
 from ledger.marks import Key as MonthKey
 from ledger.outbox import Outbox, mark_of
+from ledger.registrations import Standing
 from ledger.rosters import tell_rosters
 from ledger.rules import Rules
 from ledger.workspace import Workspace
@@ -36,9 +37,9 @@ class Settlement:
         work: Workspace,
         rules: Rules,
         outbox: Outbox,
-        known: dict[str, tuple[int, Registry]] | None = None,
+        known: dict[str, tuple[int, Standing]] | None = None,
     ) -> None:
-        """`known` are registries by tenant with the version they are of, kept from one transaction to the next.
+        """`known` is what binds a tenant's patients with the version it is of, kept from one transaction to the next.
 
         A transaction that itself takes registrations in does without: what it reads may be rolled back.
         """
@@ -47,9 +48,7 @@ class Settlement:
         self.rules = rules
         self.outbox = outbox
         self.known = known
-        self.registries: dict[str, Registry] = {}
-        self.registered: dict[str, dict[str, int]] = {}
-        self.closures: dict[tuple[str, str], list[tuple[int, str | None, int]]] = {}
+        self.standings: dict[str, Standing] = {}
         self.stored: dict[str, dict[Key, Stored]] = {}
         self.changed: dict[str, tuple[PatientMonth, Stored]] = {}
         self.conflicts: dict[str, list[Conflict]] = {}
@@ -107,23 +106,16 @@ class Settlement:
             pending.setdefault(key, set()).add(number)
         return pending
 
+    def _standing(self, tenant: str) -> Standing:
+        if tenant not in self.standings:
+            self.standings[tenant] = registrations.standing(self.connection, tenant, self.known)
+        return self.standings[tenant]
+
     def _closures(self, tenant: str, month: str) -> list[tuple[int, str | None, int]]:
-        key = (tenant, month)
-        if key not in self.closures:
-            t = schema.closures.c
-            rows = self.connection.execute(select(t.seq, t.site, t.time).where(t.tenant == tenant, t.month == month).order_by(t.seq))
-            self.closures[key] = [(number, site, time) for number, site, time in rows]
-        return self.closures[key]
+        return self._standing(tenant).closures.get(month, [])
 
     def _registry(self, tenant: str) -> Registry:
-        if tenant not in self.registries:
-            self.registries[tenant] = registrations.current(self.connection, tenant, self.known)
-        return self.registries[tenant]
-
-    def _registered(self, tenant: str) -> dict[str, int]:
-        if tenant not in self.registered:
-            self.registered[tenant] = registrations.times(self.connection, tenant)
-        return self.registered[tenant]
+        return self._standing(tenant).registry
 
     def _carry_out(self, one: PatientMonth, numbers: set[int]) -> None:
         for number, site, _ in self._closures(one.tenant, one.month):
@@ -178,7 +170,7 @@ class Settlement:
 
     def _named(self, patient: str) -> list[int]:
         """When the sites and people that the patient's facts name were registered, or a registration of them taken out."""
-        registered = self._registered(patient.partition("/")[0])
+        registered = self._standing(patient.partition("/")[0]).times
         return [registered.get(subject, 0) for subject in self.work.patients[patient].references]
 
     def _double_booked(self, patient: str, lasting: Facts, monthly: Facts) -> list[int]:

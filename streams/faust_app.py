@@ -26,6 +26,8 @@ from streams.settings import Broker, WorkerSettings
 
 FETCH: Final = 262_144
 """Bytes of a partition fetched at once; a record that is larger comes alone."""
+PIECE: Final = 1_000
+"""Records handed over at once: they are read piece by piece while others are taken."""
 RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 Fetched = Mapping[Any, Sequence[ConsumerRecord]]
 
@@ -35,7 +37,12 @@ class NoFastIteratorError(RuntimeError):
 
 
 class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
-    """The thread of the broker's client: committed records only, and a commit that fails is no reason to end."""
+    """The thread of the broker's client: committed records only, and a commit that fails is no reason to end.
+
+    `behind` is how many records the broker had, by its last word, beyond those handed over.
+    """
+
+    behind = 0
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         lenient.install()
@@ -54,6 +61,11 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
             return False
         return True
 
+    async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
+        found = await super()._fetch_records(consumer, *arguments, **options)
+        self.behind = _behind(consumer)
+        return found
+
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """Where partitions that are ours end, by the broker's last word; asked in the thread that assigns them."""
         found: dict[Place, int] = await self.call_thread(self._ends, list(places))
@@ -63,6 +75,15 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         known = {place: consumer.highwater(TopicPartition(*place)) for place in places if TopicPartition(*place) in consumer.assignment()}
         return {place: end for place, end in known.items() if end is not None}
+
+
+def _behind(consumer: Any) -> int:
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    if assignment is None:
+        return 0
+    states = [assignment.state_value(place) for place in assignment.tps]
+    return sum(max(0, state.highwater - state.position) for state in states if state.has_valid_position and state.highwater is not None)
 
 
 class Consumer(aiokafka.Consumer):
@@ -93,7 +114,7 @@ class App(faust.App):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fetched: Queue[Fetched] = Queue(2)
+        self.fetched: Queue[Fetched] = Queue(1)
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
@@ -129,7 +150,7 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": settings.instance,
         # What is fetched beyond a batch stays with the client, some of each partition: memory is bounded by that.
-        "broker_max_poll_records": settings.batch,
+        "broker_max_poll_records": PIECE,
         "consumer_max_fetch_size": FETCH,
         "stream_wait_empty": False,
         "stream_recovery_delay": 0,
@@ -167,6 +188,12 @@ async def commit(app: faust.App, offsets: Mapping[Place, int]) -> None:
     mine = {TP(*place): offset for place, offset in offsets.items() if TP(*place) in consumer.assignment()}
     if mine:
         await consumer._commit(mine)
+
+
+def behind(app: App) -> int:
+    """How many records wait at the broker, by its last word, and in the queue of what was fetched at least one a fetch."""
+    consumer: Any = app.consumer
+    return cast(ConsumerThread, consumer._thread).behind + app.fetched.qsize()
 
 
 async def ends(app: faust.App, places: Iterable[Place]) -> dict[Place, int]:

@@ -9,7 +9,7 @@ from time import monotonic, perf_counter, time
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ledger import Summary
-from streams.records import Place, Record
+from streams.records import Place, Read
 
 SIZES = (1, 10, 100, 500, 1_000, 2_000, 4_000, 8_000)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -62,7 +62,7 @@ class Metrics:
         yield
         self.batch_seconds.observe(perf_counter() - start)
 
-    def took(self, summary: Summary, records: Iterable[Record]) -> None:
+    def took(self, summary: Summary, records: Iterable[Read]) -> None:
         """Count outcomes, and how old the newest record of each partition was."""
         for outcome, number in summary._asdict().items():
             self.events.labels(outcome).inc(number)

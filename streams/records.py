@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
+
+from ledger.arrivals import Arrival, Parked
 
 
 class Place(NamedTuple):
@@ -29,6 +31,25 @@ class Record(NamedTuple):
         return f"kafka:{self.place.topic}/{self.place.partition}/{self.offset}"
 
 
+class Read(NamedTuple):
+    """A record as the ledger takes it: the event in it, or why it is parked."""
+
+    place: Place
+    offset: int
+    timestamp: int
+    input: Arrival | Parked
+
+
+class _Positioned(Protocol):
+    @property
+    def place(self) -> Place: ...
+    @property
+    def offset(self) -> int: ...
+
+
+P = TypeVar("P", bound=_Positioned)
+
+
 class Gap(NamedTuple):
     """Offsets `[first, after)` of a partition that were not handed over though later ones were."""
 
@@ -37,21 +58,21 @@ class Gap(NamedTuple):
     after: int
 
 
-def by_place(records: Iterable[Record]) -> dict[Place, list[Record]]:
+def by_place(records: Iterable[P]) -> dict[Place, list[P]]:
     """The records of each partition in order of offset, each once."""
-    found: dict[Place, dict[int, Record]] = {}
+    found: dict[Place, dict[int, P]] = {}
     for record in records:
         found.setdefault(record.place, {})[record.offset] = record
     return {place: [offsets[at] for at in sorted(offsets)] for place, offsets in sorted(found.items())}
 
 
-def unread(records: Iterable[Record], positions: Mapping[Place, int]) -> dict[Place, list[Record]]:
+def unread(records: Iterable[P], positions: Mapping[Place, int]) -> dict[Place, list[P]]:
     """What stands at or above the positions: the rest was taken before."""
     kept = {place: [r for r in rows if r.offset >= positions[place]] for place, rows in by_place(records).items()}
     return {place: rows for place, rows in kept.items() if rows}
 
 
-def gaps(fresh: Mapping[Place, Sequence[Record]], positions: Mapping[Place, int]) -> list[Gap]:
+def gaps(fresh: Mapping[Place, Sequence[P]], positions: Mapping[Place, int]) -> list[Gap]:
     """Offsets that are missing from the position to the last record of each partition."""
     found = []
     for place, rows in fresh.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
@@ -26,6 +27,8 @@ PORTION: Final = 2_000
 WRITER: Final = "relay"
 PAUSE: Final = 1.0
 """Seconds to wait after a refusal, and the longest to wait for news of the ledger."""
+MARK_WITHIN: Final = 0.25
+"""Seconds within which what was sent is marked while more waits; before, the next is sent first. A crash repeats so much at most."""
 
 DECISIONS: Final = Place("outbox.decisions", 0)
 LETTERS: Final = Place("outbox.dead-letters", 0)
@@ -66,6 +69,8 @@ class Relay:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.news = News(ledger.engine)
         self.sent: dict[Place, int] = {}
+        self.marked: dict[Place, int] = {}
+        self.marked_at: dict[Place, float] = {}
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -87,23 +92,28 @@ class Relay:
                 if not found:
                     self.metrics.caught_up()
                     await self._off_loop(self.news.wait, PAUSE)
+            for place in [place for place, sent in self.sent.items() if sent > self.marked[place]]:
+                await self._mark(place)
         finally:
             await producer.stop()
             self.news.close()
             self.thread.shutdown(wait=True)
 
     async def relay_some(self, producer: AIOKafkaProducer) -> bool:
-        """One portion of each source; False when all was sent."""
+        """One portion of each source; False when all was sent and marked."""
         found = False
         for place, source in self.sources.items():
             if place not in self.sent:
                 stored = await self._off_loop(self.ledger.positions, [place.topic])
-                self.sent[place] = stored.get((place.topic, place.partition), 0)
+                self.sent[place] = self.marked[place] = stored.get((place.topic, place.partition), 0)
+                self.marked_at[place] = monotonic()
             messages = await self._off_loop(source, self.sent[place], PORTION)
             if messages:
                 await self._send(producer, messages)
-                await self._mark(place, messages[-1].number)
+                self.sent[place] = messages[-1].number
                 found = True
+            if self.sent[place] > self.marked[place] and (not messages or monotonic() - self.marked_at[place] > MARK_WITHIN):
+                await self._mark(place)
         return found
 
     async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Waiting]) -> None:
@@ -114,16 +124,18 @@ class Relay:
             self.metrics.relayed.labels(topic).inc()
         await asyncio.gather(*waiting)
 
-    async def _mark(self, place: Place, number: int) -> None:
+    async def _mark(self, place: Place) -> None:
+        sent = self.sent[place]
         try:
-            await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.sent[place], number)}, WRITER))
-            self.sent[place] = number
-            self.metrics.sent.labels(place.topic).set(number)
+            await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.marked[place], sent)}, WRITER))
         except FencedError:
             self.metrics.fenced.inc()
             self.log.warning("fenced", source=place.topic)
             self.sent.pop(place)
             await asyncio.sleep(PAUSE)
+        else:
+            self.marked[place], self.marked_at[place] = sent, monotonic()
+            self.metrics.sent.labels(place.topic).set(sent)
 
     async def _off_loop(self, call: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)

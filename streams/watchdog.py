@@ -20,12 +20,12 @@ def leave() -> None:
 
 
 class Watchdog:
-    """Watches one loop. `busy` says that it got on and has more to do, `idle` that it waits for work."""
+    """Watches the parts of a program. `busy` says that a part got on and has more to do, `idle` that it waits for work."""
 
     def __init__(self, stall_after: float, stalled: Callable[[], None] = leave) -> None:
         self.stall_after = stall_after
         self.stalled = stalled
-        self._since: float | None = None
+        self._since: dict[str, float] = {}
         self._stop = Event()
         self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -34,20 +34,20 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching: the loop has ended as it should."""
+        """Stop watching: all ended as it should."""
         self._stop.set()
 
-    def busy(self) -> None:
-        """The loop got on, and is at work."""
-        self._since = monotonic()
+    def busy(self, part: str) -> None:
+        """The part got on, and is at work."""
+        self._since[part] = monotonic()
 
-    def idle(self) -> None:
-        """The loop waits for work, which may take any time."""
-        self._since = None
+    def idle(self, part: str) -> None:
+        """The part waits for work, which may take any time."""
+        self._since.pop(part, None)
 
     def late(self, now: float) -> bool:
-        """Whether the loop has been at work for too long without getting on."""
-        return self._since is not None and now - self._since > self.stall_after
+        """Whether a part has been at work for too long without getting on."""
+        return any(now - since > self.stall_after for since in list(self._since.values()))
 
     def _watch(self) -> None:
         while not self._stop.wait(min(1.0, self.stall_after / 4)):

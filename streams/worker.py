@@ -1,34 +1,46 @@
-"""The worker: what Faust fetched goes to the ledger in micro-batches, off the event loop, and only then is committed."""
+"""The worker: what Faust fetched goes to the ledger in micro-batches, off the event loop, and only then is committed.
+
+Three things go on at once, each on a thread of its own: what comes next is read, what was read is taken, what was taken is decided. While
+one waits for the database another computes. At the end of the streams a batch is decided in the transaction that takes it, and only what it
+made due of others is left to do.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-from asyncio import Future, Queue
-from collections.abc import Callable, Iterable
+import sys
+from asyncio import Future, Queue, Task
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from ledger import FencedError, Ledger
-from streams.faust_app import App, Fetched, build, commit, ends, records_of
+from streams.deciding import Deciding
+from streams.faust_app import App, Fetched, behind, build, commit, ends
 from streams.intake import Intake
 from streams.metrics import Metrics
-from streams.records import Place, Record
+from streams.reading import Reading
+from streams.records import Place, Read
 from streams.rereading import reread
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
 
 T = TypeVar("T")
+PART: Final = "taking"
 IDLE: Final = 0.25
 """Seconds after which a worker with nothing to read looks for decisions that others left due."""
-SHARE: Final = 4
-"""So many times as long as deciding took last, a worker with a backlog only takes records in before it decides again."""
+AT_ONCE: Final = 1_000
+"""So many records are decided with their taking when no more wait; more would hold the ledger's counters for long."""
 STOPPING: Final = 5.0
 """Seconds a stopping worker gives Faust to leave; what it had taken is committed by then."""
+SWITCH: Final = 0.001
+"""Seconds after which a thread that computes lets another: one whose answer has come from the database would wait for five otherwise."""
 
 
 class Worker:
@@ -42,16 +54,23 @@ class Worker:
         self.watchdog = watchdog
         self.log = structlog.get_logger("worker")
         self.app: App = build(settings, topics, self.run)
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="taking")
+        self.reading = Reading(self.intake.read, settings.batch)
+        self.deciding = Deciding(settings, ledger.beside(), metrics, watchdog)
         self.ended: Future[None] = asyncio.get_running_loop().create_future()
-        self.settled_at = self.committed_at = monotonic()
-        self.settling = 0.0
+        self.committed_at = monotonic()
+        self._beside: list[Task[None]] = []
+        sys.setswitchinterval(SWITCH)
 
     async def run(self, fetched: Queue[Fetched]) -> None:
         """Take what arrives until cancelled. A failure ends the process, never the agent alone: Faust would go on past the batch."""
+        if not self._beside:
+            self._beside = [asyncio.create_task(self._guarded(one)) for one in (self.reading.run(fetched), self.deciding.run())]
+        await self._guarded(self._take_on())
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
-            while True:
-                await self._turn(fetched)
+            await work
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be taken after it
             self.fail(error)
             await asyncio.Event().wait()
@@ -61,36 +80,28 @@ class Worker:
         if not self.ended.done():
             self.ended.set_exception(error)
 
-    async def _turn(self, fetched: Queue[Fetched]) -> None:
-        records = await self._collect(fetched)
-        self.watchdog.busy()
-        if records:
-            await self._take(records)
-        if len(records) < self.settings.batch or self._may_settle():
-            await self._settle()
-        if monotonic() - self.committed_at >= self.settings.commit_every:
-            await self._commit()
-        self.watchdog.idle()
-        self.metrics.moved()
+    async def _take_on(self) -> None:
+        while True:
+            records = await self.reading.taken(IDLE)
+            self.watchdog.busy(PART)
+            caught_up = behind(self.app) < self.settings.batch
+            at_once = caught_up and len(records) <= AT_ONCE
+            if records:
+                await self._take(records, at_once=at_once)
+            self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
+            if monotonic() - self.committed_at >= self.settings.commit_every:
+                await self._commit()
+            self.watchdog.idle(PART)
+            self.metrics.moved()
+            await self.deciding.room()
 
-    async def _collect(self, fetched: Queue[Fetched]) -> list[Record]:
-        """What waits, about a batch at most; an empty list after a while without anything."""
-        try:
-            async with asyncio.timeout(IDLE):
-                records = list(records_of(await fetched.get()))
-        except TimeoutError:
-            return []
-        while len(records) < self.settings.batch and not fetched.empty():
-            records.extend(records_of(fetched.get_nowait()))
-        return records
-
-    async def _take(self, records: list[Record]) -> None:
+    async def _take(self, records: list[Read], *, at_once: bool) -> None:
         """Take a batch; where another writer is ahead, what is still ours goes on from where the ledger stands."""
         while records:
             records = await self._whole(records)
             try:
                 with self.metrics.batch(len(records)):
-                    summary = await self._off_loop(self.intake.take, records)
+                    summary = await self._off_loop(partial(self.intake.take, records, at_once=at_once))
             except FencedError:
                 self.metrics.fenced.inc()
                 self.log.warning("fenced", records=len(records))
@@ -99,7 +110,7 @@ class Worker:
                 self.metrics.took(summary, records)
                 return
 
-    async def _whole(self, records: list[Record]) -> list[Record]:
+    async def _whole(self, records: list[Read]) -> list[Read]:
         """The records with what was passed over before them read again."""
         missing = await self._off_loop(self.intake.missing, records)
         if not missing:
@@ -107,27 +118,10 @@ class Worker:
         again = await reread(self.settings.broker, missing)
         self.metrics.gaps.inc(len(missing))
         self.log.warning("read_again", gaps=len(missing), records=len(again))
-        return [*records, *again]
+        return [*records, *await self._off_loop(self.intake.read, again)]
 
     def _mine(self) -> set[Place]:
         return {Place(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
-
-    def _may_settle(self) -> bool:
-        """Whether a worker with a backlog decides now: deciding is to take a fifth of its time, so that a month in the backlog is decided
-        a few times at most, and what is due waits no longer than `settle_within`."""
-        return monotonic() - self.settled_at >= min(self.settings.settle_within, SHARE * self.settling)
-
-    async def _settle(self) -> None:
-        begun = monotonic()
-        await self._off_loop(self._settle_portions)
-        self.settled_at = monotonic()
-        self.settling = self.settled_at - begun
-
-    def _settle_portions(self) -> None:
-        with self.metrics.decide_seconds.time():
-            while self.ledger.settle_some():
-                self.watchdog.busy()
-                self.metrics.moved()
 
     async def _commit(self) -> None:
         self.committed_at = monotonic()
@@ -142,9 +136,12 @@ class Worker:
         return await asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)
 
     async def stop(self) -> None:
-        """Let the running transaction end, tell the broker how far the ledger is, leave."""
+        """Let the running transactions end, tell the broker how far the ledger is, leave."""
+        for task in self._beside:
+            task.cancel()
         try:
             await self._off_loop(lambda: None)
+            await self.deciding.stop()
             async with asyncio.timeout(STOPPING):
                 await self._commit()
             async with asyncio.timeout(STOPPING):

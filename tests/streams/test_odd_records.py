@@ -112,6 +112,28 @@ def test_a_header_name_that_is_not_utf8_parks_its_record_alone(plant: Plant) -> 
     plant.reconciled()
 
 
+def test_producers_may_compress_as_they_like(plant: Plant) -> None:
+    """Given batches in every form of compression that Kafka has, then all of them are taken."""
+    topic = plant.layout.name(TIME_LOG)
+    forms = (None, "gzip", "snappy", "lz4", "zstd")
+    plant.worker()
+    plant.relay()
+    plant.send([*registry(), *patient()])
+    asyncio.run(compressed(plant, topic, forms))
+    plant.until(lambda: {f"call-{number}" for number in range(len(forms))} <= accepted(plant), "all are taken")
+    plant.drained()
+    assert reasons(plant.ledger) == []
+    plant.reconciled()
+
+
+async def compressed(plant: Plant, topic: str, forms: Iterable[str | None]) -> None:
+    """A call a form."""
+    for number, form in enumerate(forms):
+        async with AIOKafkaProducer(bootstrap_servers=plant.kafka.bootstrap, acks="all", compression_type=form) as producer:
+            at = await producer.send_and_wait(topic, raw(call(number)), KEY, partition=0)
+            plant.ends[topic, 0] = at.offset + 1
+
+
 def test_what_was_rolled_back_is_not_taken_and_markers_are_no_gap(plant: Plant) -> None:
     """Given transactions, one of them aborted, then only committed events are taken, no gap is seen, and reconcile finds no rest."""
     plant.worker()

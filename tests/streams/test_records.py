@@ -65,9 +65,9 @@ def test_any_delivery_is_taken_once(batches: list[list[Record]], markers: set[in
         intake, taken = Intake(ledger, "test"), 0
         for batch in batches:
             kept = [one for one in batch if one.offset not in markers]
-            missing = intake.missing(kept)
+            missing = intake.missing(intake.read(kept))
             again = [record(gap.place, at) for gap in missing for at in range(gap.first, gap.after) if at not in markers]
-            taken += intake.take([*kept, *again]).accepted
+            taken += intake.take(intake.read([*kept, *again])).accepted
             told.append(Claim({(at.topic, at.partition): (0, to) for at, to in intake.positions.items()}, ""))
         stored = ledger.positions([PLACES[0].topic])
         assert taken == sum(1 for (_, _), end in stored.items() for at in range(end) if at not in markers)
@@ -81,12 +81,12 @@ def test_a_reader_that_is_behind_is_fenced_and_goes_on_from_where_the_ledger_is(
     place = PLACES[0]
     with open_ledger("sqlite://") as ledger:
         fast, slow = Intake(ledger, "fast"), Intake(ledger, "slow")
-        assert slow.missing([record(place, 1)]) == [Gap(place, 0, 1)]
-        assert fast.take([record(place, at) for at in range(3)]).accepted == 3
+        assert slow.missing(slow.read([record(place, 1)])) == [Gap(place, 0, 1)]
+        assert fast.take(fast.read([record(place, at) for at in range(3)])).accepted == 3
         with pytest.raises(FencedError):
-            slow.take([record(place, at) for at in range(2)])
-        assert slow.take([record(place, at) for at in range(2)]).accepted == 0
-        assert slow.take([record(place, at) for at in range(5)]).accepted == 2
+            slow.take(slow.read([record(place, at) for at in range(2)]))
+        assert slow.take(slow.read([record(place, at) for at in range(2)])).accepted == 0
+        assert slow.take(slow.read([record(place, at) for at in range(5)])).accepted == 2
         assert ledger.positions([place.topic]) == {(place.topic, place.partition): 5}
 
 
@@ -95,22 +95,23 @@ def test_a_partition_that_is_anothers_is_asked_for_anew() -> None:
     place = PLACES[0]
     with open_ledger("sqlite://") as ledger:
         mine, other = Intake(ledger, "mine"), Intake(ledger, "other")
-        mine.take([record(place, 0)])
+        mine.take(mine.read([record(place, 0)]))
         mine.forget([place, PLACES[1]])
-        other.take([record(place, 1)])
-        assert mine.missing([record(place, 2)]) == []
-        assert mine.take([record(place, 2)]).accepted == 1
+        other.take(other.read([record(place, 1)]))
+        assert mine.missing(mine.read([record(place, 2)])) == []
+        assert mine.take(mine.read([record(place, 2)])).accepted == 1
 
 
 @pytest.mark.parametrize(
     ("work", "late"),
     [
         (lambda _: None, False),
-        (lambda dog: dog.busy(), True),
-        (lambda dog: (dog.busy(), dog.idle()), False),
-        (lambda dog: (dog.idle(), dog.busy()), True),
+        (lambda dog: dog.busy("work"), True),
+        (lambda dog: (dog.busy("work"), dog.idle("work")), False),
+        (lambda dog: (dog.idle("work"), dog.busy("work")), True),
+        (lambda dog: (dog.busy("work"), dog.busy("other"), dog.idle("other")), True),
     ],
-    ids=["not begun", "busy", "idle", "busy again"],
+    ids=["not begun", "busy", "idle", "busy again", "one of two"],
 )
 def test_only_work_without_progress_is_late(work: Callable[[Watchdog], object], late: bool) -> None:
     """Given a limit of no time at all, then whoever is at work is late at once, and whoever waits for work never is."""
@@ -122,7 +123,7 @@ def test_only_work_without_progress_is_late(work: Callable[[Watchdog], object], 
 def test_a_worker_that_hangs_is_ended() -> None:
     ended = Signal()
     dog = Watchdog(0.01, ended.set)
-    dog.busy()
+    dog.busy("work")
     dog.start()
     assert ended.wait(60)
 
@@ -131,7 +132,7 @@ def test_a_watchdog_that_was_stopped_ends_nobody() -> None:
     ended = Signal()
     dog = Watchdog(0.01, ended.set)
     dog.stop()
-    dog.busy()
+    dog.busy("work")
     dog.start()
     dog._thread.join(60)
     assert not ended.is_set()

@@ -47,3 +47,16 @@ def test_more_copies_than_brokers_are_refused(kafka_server: Kafka, prefix: str) 
     done = run("create", kafka_server, prefix, "--replication", "50")
     assert (done.returncode, done.stdout) == (1, "")
     assert "InvalidReplicationFactorError" in done.stderr
+
+
+def test_a_broker_is_spoken_to_as_the_options_say(kafka_server: Kafka, prefix: str) -> None:
+    """Given a broker that asks for no name, then a client that gives one is not let in, and it is said that none answers."""
+    done = run("check", kafka_server, prefix, "--user", "somebody")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"no broker answers at {kafka_server.bootstrap}" in done.stderr
+
+
+def test_a_file_of_authorities_that_is_not_there_is_told(kafka_server: Kafka, prefix: str) -> None:
+    done = run("create", kafka_server, prefix, "--tls", "--ca-file", "none.pem")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--ca-file" in done.stderr
