@@ -14,12 +14,14 @@ from caremonth.cli_ledger import opened
 from caremonth.cli_options import Settings
 from caremonth.cli_output import note, put_json
 from caremonth.cli_text import dollars
+from caremonth.plan_figures import warnings
 from ledger import applying, plans
 from ledger.activations import Activation
 from ledger.applying import Word
 from ledger.forecast import Span
 from ledger.plan_parts import Scope
 from ledger.planning import make
+from ledger.plans import Plan
 from ledger.rule_files import PACKAGED
 from ledger.rules import load
 
@@ -84,7 +86,8 @@ def _tell(settings: Settings, out: Path, document: dict[str, Any]) -> None:
         f"{totals['lines_added']:,} lines come, {totals['lines_removed']:,} go, {totals['lines_changed']:,} change, "
         f"{dollars(totals['amount_delta'])} in all"
     )
-    note(f"`caremonth replay show {out}` shows it, `caremonth replay apply {out} --by WHO --reason WHY` carries it out")
+    carry_out = "" if any(warnings(Plan(document))) else f", `caremonth replay apply {out} --by WHO --reason WHY` carries it out"
+    note(f"`caremonth replay show {out}` shows it{carry_out}")
 
 
 def apply(settings: Settings, path: Path, by: str, reason: str, at: int | None, *, even_if_moved: bool) -> None:
