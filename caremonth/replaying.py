@@ -14,14 +14,12 @@ from caremonth.cli_ledger import opened
 from caremonth.cli_options import Settings
 from caremonth.cli_output import note, put_json
 from caremonth.cli_text import dollars
-from caremonth.plan_figures import warnings
 from ledger import applying, plans
 from ledger.activations import Activation
 from ledger.applying import Word
 from ledger.forecast import Span
 from ledger.plan_parts import Scope
 from ledger.planning import make
-from ledger.plans import Plan
 from ledger.rule_files import PACKAGED
 from ledger.rules import load
 
@@ -86,7 +84,9 @@ def _tell(settings: Settings, out: Path, document: dict[str, Any]) -> None:
         f"{totals['lines_added']:,} lines come, {totals['lines_removed']:,} go, {totals['lines_changed']:,} change, "
         f"{dollars(totals['amount_delta'])} in all"
     )
-    carry_out = "" if any(warnings(Plan(document))) else f", `caremonth replay apply {out} --by WHO --reason WHY` carries it out"
+    from caremonth.plan_figures import warnings
+
+    carry_out = "" if any(warnings(plans.Plan(document))) else f", `caremonth replay apply {out} --by WHO --reason WHY` carries it out"
     note(f"`caremonth replay show {out}` shows it{carry_out}")
 
 
