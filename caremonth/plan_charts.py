@@ -28,9 +28,9 @@ class Scale(NamedTuple):
     def of(cls, values: Sequence[int]) -> Scale:
         """The scale on which all values find room with a text at their ends."""
         low, high = min(0, *values), max(0, *values)
-        room = _WIDTH - _NAMES - 2 * _TEXT
-        unit = room / ((high - low) or 1)
-        return cls(_NAMES + _TEXT - low * unit, unit)
+        left, right = _TEXT if low else 0, _TEXT if high else 0
+        unit = (_WIDTH - _NAMES - left - right - 1) / ((high - low) or 1)
+        return cls(_NAMES + left - low * unit, unit)
 
 
 def chart(name: str, title: str, labels: Sequence[str], rows: Sequence[Row]) -> str:
@@ -38,7 +38,7 @@ def chart(name: str, title: str, labels: Sequence[str], rows: Sequence[Row]) -> 
     drawn = [(label, _bars(row)) for label, row in zip(labels[:MOST], rows[:MOST], strict=True)]
     scale = Scale.of([cents for _, bars in drawn for _, _, cents in bars] or [0])
     parts: list[str] = []
-    top = 0
+    top = _GAP // 2
     for label, bars in drawn:
         parts += _group(label, bars, top, scale)
         top += max(1, len(bars)) * _BAR + _GAP

@@ -50,7 +50,7 @@ def _body(shown: Row, heading: str) -> Iterator[str]:
     yield from (f"<p>{escape(clean(line.strip()))}</p>" for line in summary(shown))
     yield "<h2>What the rules say otherwise</h2>"
     values = deciding(shown["rule_changes"])
-    yield _table("Values that differ", values, RULES) if values else "<p>No value differs.</p>"
+    yield _table("Values that differ", values, RULES) if values else "<p>No value that decides anything.</p>"
     if shown["by_code"]:
         for name, (what, columns) in GROUPS.items():
             yield from _group(name, what, columns, shown[name])

@@ -50,8 +50,9 @@ def put_plan(shown: Row) -> None:
     put(clean(about(shown)))
     for warning in shown["warnings"]:
         put_styled(clean(warning), "yellow")
-    _section("What the rules say otherwise")
-    put_rows(deciding(shown["rule_changes"]), RULES, as_json=False, nothing="no value differs")
+    if shown["facts"] is None or shown["rule_changes"]:
+        _section("What the rules say otherwise")
+        put_rows(deciding(shown["rule_changes"]), RULES, as_json=False, nothing="no value that decides anything differs")
     _section("What changes")
     for line in summary(shown):
         put_wrapped(clean(line))
@@ -82,7 +83,9 @@ def _section(heading: str) -> None:
 
 
 def title(shown: Row) -> str:
-    """Which rules in place of which."""
+    """Which rules in place of which, or that the facts are others."""
+    if shown["facts"] is not None and not shown["rule_changes"]:
+        return f"Plan {shown['digest'][:12]}: other facts under {shown['rule_set_to']}"
     return f"Plan {shown['digest'][:12]}: {shown['rule_set_to']} in place of {shown['rule_set_from']}"
 
 

@@ -69,12 +69,18 @@ def _rules(rules: Rules, plan: Plan, one: PatientMonth) -> tuple[Rules, Rules]:
     scope, book = Scope.of(plan.scope), plan.rulebook
     if book is None or plan.document["facts"] is not None:
         raise RefusedError("this plan is of other facts, which the ledger does not hold; --why compares rules")
-    if scope.tenant not in (None, one.tenant) or not scope.span.holds(one.month):
+    if not _is_about(plan, scope, one):
         raise RefusedError("the plan is not about this tenant and month; `replay show` without --why says what it is about")
     applied = [row for row in standing(rules.rows) if row.plan == plan.digest]
     if applied:
         return rules.without(applied[0].seq), rules
     return rules, rules.beside(replace(book, id=plan.document["rule_set_to"]), scope.tenant, *scope.span)
+
+
+def _is_about(plan: Plan, scope: Scope, one: PatientMonth) -> bool:
+    """A plan's months are those it names, and months beside them that a window of days reaches into."""
+    named = scope.tenant in (None, one.tenant) and scope.span.holds(one.month)
+    return named or any((row["tenant"], row["month"]) == (one.tenant, one.month) for row in plan.changes)
 
 
 def _put(sides: Sides, one: PatientMonth) -> None:

@@ -95,7 +95,10 @@ def _tell(settings: Settings, out: Path, document: dict[str, Any]) -> None:
         f"{totals['lines_added']:,} lines come, {totals['lines_removed']:,} go, {totals['lines_changed']:,} change, "
         f"{dollars(totals['amount_delta'])} in all"
     )
-    note(f"`caremonth replay show {out}` shows it, `caremonth replay apply {out} --by WHO --reason WHY` carries it out")
+    from caremonth.plan_figures import warnings
+
+    carry_out = "" if any(warnings(plans.Plan(document))) else f", `caremonth replay apply {out} --by WHO --reason WHY` carries it out"
+    note(f"`caremonth replay show {out}` shows it{carry_out}")
 
 
 def apply(settings: Settings, path: Path, by: str, reason: str, at: int | None, *, even_if_moved: bool) -> None:
