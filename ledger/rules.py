@@ -226,7 +226,7 @@ def store(connection: Connection, rulebook: Rulebook) -> None:
 def named(connection: Connection, rulebook: Rulebook) -> Rulebook:
     """The rule set under an id that no other set of the ledger has: with a part of its digest where the files' id is taken."""
     t = schema.rule_sets.c
-    ids = dict(connection.execute(select(t.digest, t.id)).tuples().all())
+    ids: dict[str, str] = dict(map(tuple, connection.execute(select(t.digest, t.id))))
     if rulebook.digest in ids:
         return replace(rulebook, id=ids[rulebook.digest])
     return replace(rulebook, id=f"{rulebook.id}+{rulebook.digest[:8]}") if rulebook.id in ids.values() else rulebook

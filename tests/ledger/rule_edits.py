@@ -99,11 +99,11 @@ def _of_visit(version: Version, choose: Chooser) -> None:
         del version["absent"]
         version.update(A_VISIT, kinds=[choose.pick(["em", "cpm_initial"])])
         return
-    change = choose.pick([
+    changes: list[Version] = [
         {"least_minutes": 20}, {"within_months": 3}, {"within_months": None}, {"counts_from": "start"}, {"kinds": ["em"]},
         {"is_time": not version["is_time"]}, {"modalities": ["in_person", "video"]}, {"settings": ["clinical"]},
-    ])  # fmt: skip
-    version.update(change)
+    ]  # fmt: skip
+    version.update(choose.pick(changes))
 
 
 def _of_in_force(version: Version, choose: Chooser) -> None:
