@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from domain.facts import Registry
 from domain.records import weight
@@ -111,7 +111,7 @@ class Drain:
         return list(_bounded(rows, limit))
 
 
-def _bounded(rows: Iterable[Row[tuple[str, str]]], limit: int) -> Iterator[tuple[str, str]]:
+def _bounded(rows: Iterable[Any], limit: int) -> Iterator[tuple[str, str]]:
     """Patients and marks as long as they stand for less than so many months, one at least: each of several is a year's work."""
     months = 0
     for patient, mark in rows:
