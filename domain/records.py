@@ -26,6 +26,7 @@ EVERY: Final = "*"
 ONWARD: Final = "+"
 DAYS: Final = "~"
 _OPEN: Final = frozenset({EVERY, ONWARD, DAYS})
+A_YEAR: Final = 12
 FIRST_WINDOW: Final = 62 * DAY
 """By then after a set-up its first window is over, also one that had to wait for the window before it to end."""
 
@@ -215,6 +216,11 @@ def spelled(mark: str, known: set[str], patient: Facts) -> set[str]:
     if mark[-1] == DAYS and not _several_kinds(patient):
         return {first} if devices else set()
     return {month for month in (with_windows(known) if devices else known) if month >= first}
+
+
+def weight(mark: str) -> int:
+    """About how many months a mark stands for, told without looking at the patient: a year for those that stand for several."""
+    return A_YEAR if mark.endswith((EVERY, ONWARD, DAYS)) else 1
 
 
 def add(facts: Facts, kind: str, fact: Fact) -> None:

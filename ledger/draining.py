@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, or_, select
 
+from domain.records import weight
 from ledger import locks, schema
 from ledger.database import chunks, found
 from ledger.keys import one_of
@@ -117,7 +118,17 @@ class Drain:
             select(t.patient_key, t.month).where(t.patient_key > (page.after or REGISTERED), *of_tenants(t.patient_key, tenants)).distinct()
         )
         rows = self.connection.execute(marks.order_by(t.patient_key, t.month).limit(limit))
-        return [(patient, month) for patient, month in rows]
+        return list(_bounded(rows, limit))
+
+
+def _bounded(rows: Iterable[Any], limit: int) -> Iterator[tuple[str, str]]:
+    """Patients and marks as long as they stand for less than so many months, one at least: each of several is a year's work."""
+    months = 0
+    for patient, mark in rows:
+        yield patient, mark
+        months += weight(mark)
+        if months >= limit:
+            return
 
 
 def _patients(waiting: Iterable[tuple[str, str]], page: Page) -> list[str]:

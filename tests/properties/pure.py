@@ -8,15 +8,17 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from domain.calendar import shift_month
-from domain.decide import decide
+from domain.decide import Decision, decide
 from domain.events import Event, validate
 from domain.explanation import explanation
 from domain.facts import Conflict, Registry
+from domain.lines import Line
 from domain.records import DEVICE_MONTHS, MONTHLY, Facts, Placed, add, history, months_of, place, reading_months
 from domain.registry import Registration, registry_of
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
 from domain.settlement import PatientMonth, line_id, line_row
+from domain.vocabulary import Vocabulary
 from ledger.rule_files import PACKAGED
 from ledger.rules import load
 
@@ -82,19 +84,44 @@ def rulebook() -> Rulebook:
     return load(PACKAGED)
 
 
-def decided(events: Iterable[Row]) -> Decided:
+class Known(NamedTuple):
+    """A patient-month with all that bears on it."""
+
+    month: PatientMonth
+    patient: _Patient
+    conflicts: list[Conflict]
+    registry: Registry
+
+    def lines(self, rules: Rulebook) -> list[Line]:
+        """Its lines under some rules."""
+        return self.decision(rules).lines
+
+    def decision(self, rules: Rulebook) -> Decision:
+        """The decision on it under some rules."""
+        lasting, months, month = self.patient.lasting, self.patient.months, self.month.month
+        earlier = [months[name] for name in sorted(reading_months(lasting, month) & months.keys())]
+        return decide(history(lasting, months.get(month, {}), earlier, self.conflicts), month, self.registry, rules)
+
+
+def patient_months(events: Iterable[Row], words: Vocabulary) -> Iterator[Known]:
     """Every patient-month of a history without reused identities, in any order and with any duplicates; closes have no effect."""
-    words, answer = vocabulary(rulebook()), Decided()
     tenants: dict[str, dict[str, Event]] = defaultdict(dict)
     for obj in events:
         event = validate(obj, words)
         tenants[event.tenant].setdefault(event.identity, event)
     for tenant, found in sorted(tenants.items()):
-        _decide_tenant(answer, tenant, list(found.values()))
+        yield from _of_tenant(tenant, list(found.values()))
+
+
+def decided(events: Iterable[Row]) -> Decided:
+    """What the packaged rules come to for every patient-month of a history."""
+    answer, rules = Decided(), rulebook()
+    for known in patient_months(events, vocabulary(rules)):
+        _tell(answer, known.month, known.decision(rules), rules)
     return answer
 
 
-def _decide_tenant(answer: Decided, tenant: str, events: list[Event]) -> None:
+def _of_tenant(tenant: str, events: list[Event]) -> Iterator[Known]:
     dead = {identity for event in events for identity in _named(event)}
     registry = registry_of(Registration.of(e) for e in events if e.type in REGISTERED and e.identity not in dead)
     patients: dict[str, _Patient] = defaultdict(_Patient)
@@ -107,13 +134,10 @@ def _decide_tenant(answer: Decided, tenant: str, events: list[Event]) -> None:
     conflicts = _conflicts(bookings)
     for name, patient in sorted(patients.items()):
         for month in sorted(patient.all_months()):
-            _decide_month(answer, PatientMonth(tenant, name, month), patient, conflicts[name], registry)
+            yield Known(PatientMonth(tenant, name, month), patient, conflicts[name], registry)
 
 
-def _decide_month(answer: Decided, one: PatientMonth, patient: _Patient, conflicts: list[Conflict], registry: Registry) -> None:
-    rules = rulebook()
-    earlier = [patient.months[month] for month in sorted(reading_months(patient.lasting, one.month) & patient.months.keys())]
-    decision = decide(history(patient.lasting, patient.months.get(one.month, {}), earlier, conflicts), one.month, registry, rules)
+def _tell(answer: Decided, one: PatientMonth, decision: Decision, rules: Rulebook) -> None:
     rows = sorted((line_row(one, line_id(one, line.key), line, 1, rules.id) for line in decision.lines), key=_order)
     answer.lines += rows
     if decision.programs:

@@ -1,0 +1,119 @@
+"""Which patient-months another rule set may decide otherwise: too many costs time, one too few is a wrong plan."""
+
+from functools import cache
+
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.calendar import month_days
+from domain.rule_differences import EVERYTHING, Differences
+from domain.rulebook import Rulebook
+from domain.rulebook_stitch import FOR_EVER, NEVER, stitch
+from domain.rulebook_vocabulary import vocabulary
+from tests.generators import MONTHS, Dice, random_history
+from tests.ledger.other_rules import Document, addon_of_20_minutes, book, no_medical_assistants, other_prices, packaged, sixteen_days
+from tests.ledger.rule_edits import edited
+from tests.properties.pure import Known, patient_months
+from tests.scenario_steps import Tenant
+
+SEEDS = st.integers(0, 2**32)
+drawn = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+def known(events: list[dict[str, object]]) -> list[Known]:
+    """The patient-months of events."""
+    return list(patient_months(events, vocabulary(packaged())))
+
+
+@cache
+def some(seed: int) -> list[Known]:
+    """The patient-months of some random histories."""
+    return [one for number in range(4) for one in known(random_history(4 * (seed % 25) + number))]
+
+
+def bears(differences: Differences, one: Known) -> bool:
+    """Whether the patient-month is decided."""
+    month = one.month.month
+    return differences.bears_on(month, one.patient.lasting, orjson.dumps(one.patient.months.get(month, {})))
+
+
+def missed(one: Rulebook, other: Rulebook, months: list[Known]) -> list[Known]:
+    """Patient-months that come to other lines and are not decided, asked in both directions."""
+    ways = Differences(one, other), Differences(other, one)
+    return [k for k in months if not all(bears(way, k) for way in ways) and k.lines(one) != k.lines(other)]
+
+
+@drawn
+@given(seed=SEEDS)
+def test_what_is_not_decided_is_the_same_under_both(seed: int) -> None:
+    """Given any change to the rules, then each patient-month with other lines is among those decided."""
+    assert missed(packaged(), edited(Dice(seed)), some(seed)) == []
+
+
+@drawn
+@given(seed=SEEDS, month=st.sampled_from(MONTHS))
+def test_nor_where_other_rules_hold_from_a_month_on(seed: int, month: str) -> None:
+    """Given a rule set put in force from a month on, after a third one before, then the same."""
+    day, dice = month_days(month)[0], Dice(seed)
+    third, other = edited(dice), edited(dice)
+    one, two = (stitch([(NEVER, day - 1, third), (day, FOR_EVER, last)], last) for last in (packaged(), other))
+    assert missed(one, two, some(seed)) == []
+
+
+def test_seconds_of_another_program_move_with_the_changed_one() -> None:
+    """Given pain management beside chronic care of an `ma`, when CCM no longer counts the `ma`, then CPM has those seconds.
+
+    Comparing the lines of CCM alone would find one line gone; the other one, which comes, is of a program whose rules are the same.
+    """
+    story = [
+        "ready for CPM with dr-lee",
+        "ready for CCM with dr-lee",
+        "time 2026-03-02 10:00 for 20:00 by ma-joy for dr-lee in CCM",
+        "time 2026-03-02 10:05 for 30:00 by dr-lee for dr-lee in CPM",
+        "ready for CPM with dr-lee, patient P2",
+        "time 2026-03-03 10:00 for 30:00 by dr-lee for dr-lee in CPM, patient P2",
+    ]
+    one, other = packaged(), book(no_medical_assistants)
+    differences = Differences(one, other)
+    months = {k.month.patient: k for k in known(Tenant("naive").tell(story)) if k.month.month == "2026-03"}
+    both, alone = months["P1"], months["P2"]
+    assert differences.programs("2026-03") == {"CCM"}
+    assert [line.code for line in both.lines(one)] == ["99490"]
+    assert [line.code for line in both.lines(other)] == ["G3002"]
+    assert bears(differences, both)
+    assert not bears(differences, alone)
+
+
+def test_a_visit_that_is_time_itself_is_found_without_any_entry() -> None:
+    """Given a first visit that fills CPM's base alone, when the base asks for more, then its month is decided, entries or none."""
+
+    def an_hour(rules: Document) -> None:
+        rules["families"]["cpm"]["track"]["codes"]["G3002"]["minutes"][-1]["value"] = 60
+
+    story = ["ready for CPM with dr-lee, without visit", "visit cpm_initial on 2026-03-02 10:00 for 30:00 with dr-lee"]
+    (march,) = (k for k in known(Tenant("visit").tell(story)) if k.month.month == "2026-03")
+    one, other = packaged(), book(an_hour)
+    assert [len(march.lines(rules)) for rules in (one, other)] == [1, 0]
+    assert bears(Differences(one, other), march)
+
+
+def test_a_change_is_of_its_program_and_its_months() -> None:
+    """Given a change of one family, prices of one year, or places of service, then only what it concerns is decided."""
+
+    def of_2025(rules: Document) -> None:
+        next(row for row in rules["prices"] if row["code"] == "99484" and row["from"] == "2025-01-01")["nonfacility"] = "1.00"
+
+    def facilities(rules: Document) -> None:
+        rules["ruleset"]["facility_pos"][0]["value"].append("11")
+
+    def asked(change: Rulebook, *months: str) -> list[frozenset[str]]:
+        differences = Differences(packaged(), change)
+        return [differences.programs(month) for month in months]
+
+    assert asked(book(addon_of_20_minutes), "2023-02", "2026-03") == [{"CPM"}, {"CPM"}]
+    assert asked(book(of_2025), "2024-12", "2025-01", "2025-12", "2026-01") == [frozenset(), {"BHI"}, {"BHI"}, frozenset()]
+    assert asked(book(facilities), "2023-02", "2026-03") == [EVERYTHING, EVERYTHING]
+    assert asked(book(sixteen_days), "2024-03", "2026-03") == [frozenset(), {"RPM"}]
+    assert asked(book(other_prices), "2024-12") == [frozenset()]
+    assert asked(packaged(), "2024-03", "2026-03") == [frozenset(), frozenset()]
