@@ -122,6 +122,18 @@ def rule_sets(connection: Connection) -> Iterator[str]:
             yield f"the stored rule set {name[:12]} is not the one its digest names"
 
 
+def activations(connection: Connection) -> Iterator[str]:
+    """Activations that cannot have been made so: numbers with holes, rules that are not stored, nothing that could be taken back."""
+    t = schema.activations
+    stored = set(connection.execute(select(schema.rule_sets.c.digest)).scalars())
+    seen: dict[int, Any] = {}
+    for number, row in enumerate(connection.execute(select(t).order_by(t.c.seq)), 1):
+        back = row.reverts
+        if row.seq != number or row.digest not in stored or (back is not None and (back not in seen or seen[back].reverts is not None)):
+            yield f"activation {row.seq} is not one that was made: rows before it are missing, or what it names is"
+        seen[row.seq] = row
+
+
 def letters(connection: Connection) -> Iterator[str]:
     """Dead letters whose id is not that of their origin and bytes."""
     t = schema.dead_letters.c

@@ -59,7 +59,7 @@ _TABLES: Final[Mapping[str, Callable[[Connection], Found]]] = {
 def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     """All differences between the ledger and what its events come to."""
     with reading(engine) as connection:
-        found = list(census.rule_sets(connection))
+        found = [*census.rule_sets(connection), *census.activations(connection)]
     if found:
         return found
     try:
