@@ -14,7 +14,6 @@ from ledger.errors import LedgerError
 
 WAIT_SECONDS: Final = 120
 CACHE_KIB: Final = 32 * 1024
-MAPPED: Final = 1 << 31
 WRITES: Final = "caremonth_writes"
 
 
@@ -46,12 +45,6 @@ def sqlite_engine(url: str, *, full_sync: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-def map_file(connection: Connection) -> None:
-    """Read the file where the system has it in memory, as far as an address space of 2 GiB goes: for one who looks at all of it."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA mmap_size={MAPPED}").close()
 
 
 def _wait_of(url: str) -> float:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from itertools import groupby
 from multiprocessing import get_context
 from os import cpu_count
@@ -32,7 +31,6 @@ from ledger.database import chunks, connect, reading
 from ledger.errors import RulesDifferError
 from ledger.recount import Expectation
 from ledger.rules import rulebook_for
-from ledger.sqlite import map_file
 
 MANY: Final = 400
 TOGETHER: Final = 200
@@ -69,7 +67,7 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
         rulebook = rulebook_for(engine, rules)
     except RulesDifferError as error:
         return [str(error)]
-    with calm(), _mapped(engine) as connection:
+    with calm(), reading(engine) as connection:
         found, sizes, keys, work = _survey(connection, rulebook)
     booked = dict[str, int]()
     for differences, seen, sums in _in_parts(engine, keys, work):
@@ -80,13 +78,6 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     spoiled = [key.partition("/") for key, total in sorted(booked.items()) if total]
     found += [f"{tenant}: the stored bookings of patient {name} differ from the events" for tenant, _, name in spoiled]
     return [*found, *(f"{number} rows of {name} belong to no patient that is known" for name, number in sizes.items())]
-
-
-@contextmanager
-def _mapped(engine: Engine) -> Iterator[Connection]:
-    with reading(engine) as connection:
-        map_file(connection)
-        yield connection
 
 
 def _survey(connection: Connection, rulebook: Rulebook) -> tuple[list[Difference], Counter[str], list[str], Work]:
@@ -132,7 +123,7 @@ def _part(part: str | list[str]) -> Found:
 
 def _done(engine: Engine, part: str | list[str], work: Work) -> Found:
     """A part of the work: a table by its name, or the patients of some keys."""
-    with calm(), _mapped(engine) as connection:
+    with calm(), reading(engine) as connection:
         if isinstance(part, str):
             return _TABLES[part](connection)
         return _audited(connection, part, work)
