@@ -20,6 +20,10 @@ class Histories:
         self._readings: dict[str, list[Reading]] = {}
         self._memory = Memory()
 
+    def lasting(self) -> History:
+        """What lasts longer than a month."""
+        return History(**self._lasting, memory=self._memory)
+
     def of(self, month: str) -> History:
         """The facts that bear on a month, as `domain.records.history` has them."""
         entries, readings = made(Entry, self._months.get(month, {}).get("entries", ())), list[Reading]()

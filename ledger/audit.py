@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from domain.decide import decide
 from domain.histories import Histories
 from domain.lines import CLOSED, Key, Line
-from domain.records import history, with_windows
+from domain.records import with_windows
 from domain.settlement import GONE, PatientMonth, Scope, Stored, line_id, line_row, settle
 from ledger.holdings import Holding, Holdings, parsed
 from ledger.outbox import mark_of
@@ -52,8 +52,9 @@ def _patient(tenant: str, name: str, count: Recount, held: Holding, expected: Ex
     replay.run(held.sent)
     yield from _facts(tenant, name, count, held, replay.touched)
     yield from replay.differences(held.lines, held.months)
-    yield from _roster(tenant, name, count, held, expected, replay.rosters)
-    yield from _lines(PatientMonth(tenant, name, ""), count, held, expected)
+    histories = Histories(count.lasting, count.months, held.conflicts)
+    yield from _roster(tenant, name, histories, held, expected, replay.rosters)
+    yield from _lines(PatientMonth(tenant, name, ""), count, held, expected, histories)
 
 
 def _facts(tenant: str, name: str, count: Recount, held: Holding, told: set[str]) -> Iterator[str]:
@@ -70,26 +71,25 @@ def _facts(tenant: str, name: str, count: Recount, held: Holding, told: set[str]
             yield f"{tenant}: the stored entries of patient {name} in {month} differ from the events"
 
 
-def _roster(tenant: str, name: str, count: Recount, held: Holding, expected: Expectation, sent: Sequence[str]) -> Iterator[str]:
+def _roster(tenant: str, name: str, histories: Histories, held: Holding, expected: Expectation, sent: Sequence[str]) -> Iterator[str]:
     """What was told of the patient's programs last is what the facts come to, and as many times as is remembered."""
-    data = expected.rosters.of(tenant, name, history(count.lasting, {}, (), ()), expected.registry)
+    data = expected.rosters.of(tenant, name, histories.lasting(), expected.registry)
     mark = mark_of(data) if data["programs"] or sent else None
     if (sent[-1] if sent else None, len(sent)) != (mark, held.roster.get("steps", 0)) or held.roster.get("mark") != mark:
         yield f"{tenant}: the roster of patient {name} is not what the events come to"
 
 
-def _lines(one: PatientMonth, count: Recount, held: Holding, expected: Expectation) -> Iterator[str]:
+def _lines(one: PatientMonth, count: Recount, held: Holding, expected: Expectation, histories: Histories) -> Iterator[str]:
     """Deciding each month anew must change nothing."""
     months: set[str] = {*held.known, *count.months, *count.known, *held.lines}
     if count.lasting.get("set_ups"):
         months |= with_windows(months)
     for identifier in held.misplaced:
         yield f"{one.tenant}: line {identifier} of patient {one.patient} is kept under another month than its own"
-    facts = Histories(count.lasting, count.months, held.conflicts)
     for month in sorted(months):
         here, stored = one._replace(month=month), held.lines.get(month, {})
         rulebook = expected.rules.at(one.tenant, month)
-        lines = decide(facts.of(month), month, expected.registry, rulebook).lines
+        lines = decide(histories.of(month), month, expected.registry, rulebook).lines
         sites = expected.closures.get(month, ())
         if not sites and _unchanged(here, stored, lines, rulebook.id):
             continue

@@ -1,6 +1,7 @@
 """What scenarios reach seldom: proposed staffing rules, lines that outlive their program, impossible totals."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import uuid5
 
@@ -47,6 +48,22 @@ def test_evidence_is_ordered_by_start_and_identity_also_where_two_begin_at_once(
     ]
     assert [(row.end - row.start, row.reason) for row in tally.excluded] == [(600, "overlap")]
     assert decision.lines[0].evidence == ("s\te1", "s\te2")
+
+
+def test_time_of_the_next_month_still_takes_the_seconds_that_elsewhere_belong_to_this_one() -> None:
+    """Given a month's end in Auckland, when time there overlaps time in Honolulu, where the month goes on, then no second counts twice."""
+    sites = {"akl": Versions((0,), (Site("Pacific/Auckland", "11"),)), "hnl": Versions((0,), (Site("Pacific/Honolulu", "11"),))}
+    begin = 1_801_440_000  # 2027-02-01T00:00 in UTC, February in Auckland, January in Honolulu
+    consent = Consent(START - 86_400, True, "RPM", "dr", START - 86_400, "s\tc")
+    ahead = Entry(begin, begin + 1800, "s\te1", begin + 900, "RPM", "dr", "rn", "akl", "timer", True, False, False)
+    here = ahead._replace(start=begin + 600, identity="s\te2", end=begin + 1800, site="hnl")
+    facts = History(entries=[here, ahead], consents=[consent])
+    decision = decide(facts, "2027-01", Registry(sites, registry(None).people), load_rulebook(PACKAGED))
+    tally = decision.programs[0].tally
+    assert [(row.end - row.start, row.entry.identity, row.reason) for row in tally.excluded] == [(300, "s\te2", "overlap")]
+    assert [(end - start, entry.identity) for start, end, entry, _ in tally.counted] == [(900, "s\te2")]
+    alone = decide(replace(facts, entries=[ahead]), "2027-01", Registry(sites, registry(None).people), load_rulebook(PACKAGED))
+    assert alone.programs == ()
 
 
 def test_a_threshold_that_is_not_there_is_an_error() -> None:
