@@ -126,17 +126,11 @@ class Rules:
 
     def visible_in(self, tenant: str | None, first: str | None, last: str | None) -> list[Activation]:
         """The activations that decide some of a tenant's (None: any tenant's) months from `first` to `last`."""
-        return [
-            row
-            for row in self._visible
-            if None
-            in (
-                tenant,
-                row.tenant,
-            )
-            or tenant == row.tenant
-            if (row.last is None or first is None or first <= row.last) and (row.first is None or last is None or row.first <= last)
-        ]
+        return [row for row in self._visible if row.meets(tenant, first, last)]
+
+    def last_in(self, tenant: str | None, first: str | None, last: str | None) -> int:
+        """The number of the last activation about some of these months, what took one back included."""
+        return max(row.seq for row in self.rows if self._scope(row).meets(tenant, first, last))
 
     @property
     def in_force(self) -> set[str]:
