@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -232,7 +233,13 @@ def stored_book(connection: Connection, digest: str) -> Rulebook:
     row = connection.execute(select(t.id, t.document).where(t.digest == digest)).first()
     if row is None:
         raise LedgerError(f"the ledger names a rule set {digest[:12]} that is not in it; restore the ledger from a copy")
-    return replace(compile_rulebook(orjson.loads(row.document)), id=row.id)
+    return replace(_compiled(row.document), id=row.id)
+
+
+@lru_cache(maxsize=8)
+def _compiled(document: bytes) -> Rulebook:
+    """The rule set of stored bytes; whoever looks at the rules anew, as each plan and each activation does, finds the same ones again."""
+    return compile_rulebook(orjson.loads(document))
 
 
 def _setting(connection: Connection, name: str) -> str | None:
