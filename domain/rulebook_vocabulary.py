@@ -29,8 +29,10 @@ def union(rulebooks: Iterable[Rulebook]) -> Vocabulary:
 
 def padded(rulebook: Rulebook, others: Iterable[Rulebook]) -> Rulebook:
     """The rule set with the programs and tracks that only others know, without any code: their time is explained and earns nothing."""
-    known = [program for book in others for rules in book.days for program in rules.programs.values()]
-    days = tuple(DayRules(_with_words(rules.programs, known), rules.exclusions) for rules in rulebook.days)
+    known: dict[object, Program] = {}
+    for program in (program for book in others for rules in book.days for program in rules.programs.values()):
+        known.setdefault((program.name, frozenset(program.tracks)), program)
+    days = tuple(DayRules(_with_words(rules.programs, known.values()), rules.exclusions) for rules in rulebook.days)
     return rulebook if days == rulebook.days else replace(rulebook, days=days)
 
 

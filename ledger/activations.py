@@ -38,6 +38,11 @@ class Activation(NamedTuple):
         here = self.tenant in (None, tenant)
         return here and (self.first is None or self.first <= month) and (self.last is None or month <= self.last)
 
+    def meets(self, tenant: str | None, first: str | None, last: str | None) -> bool:
+        """Whether the row speaks of some month from `first` to `last` of the tenant (None: of any)."""
+        here = None in (tenant, self.tenant) or tenant == self.tenant
+        return here and (self.first or "") <= (last or "~") and (first or "") <= (self.last or "~")
+
     def hides(self, other: Activation) -> bool:
         """Whether nothing is left of an earlier row under this one."""
         begins = self.first is None or (other.first is not None and self.first <= other.first)

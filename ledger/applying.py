@@ -48,9 +48,8 @@ def apply(engine: Engine, plan: Plan, word: Word, *, settle: Callable[[], None],
     settle()
     done = _carried_out(ledger_rules(engine), plan.digest)
     if done is None:
-        if not even_if_moved:
-            _require_same(engine, plan, book)
-        done = transaction(engine, lambda connection: _activated(connection, plan, book, word, even_if_moved))
+        again = _made_again(engine, plan, book, even_if_moved)
+        done = transaction(engine, lambda connection: _activated(connection, plan, again, book, word))
     settle()
     return done
 
@@ -72,6 +71,8 @@ def _applicable(engine: Engine, plan: Plan) -> Rulebook:
         raise LedgerError("this plan compares facts and not rules: it can be shown, there is nothing in it to carry out")
     if scope.site is not None or scope.family is not None:
         raise LedgerError("this plan shows one site or family only, rules hold for all of a tenant; make it without --site and --family")
+    if plan.document["history"] != plans.history_of(plan.document["histories"]):
+        raise LedgerError("the plan was edited: its history is not that of its tenants; make it again")
     look(engine, lambda connection: require_applicable(connection, book))
     return book
 
@@ -84,10 +85,13 @@ def _carried_out(rules: Rules, digest: str) -> Activation | None:
     return mine[-1] if mine else None
 
 
-def _require_same(engine: Engine, plan: Plan, book: Rulebook) -> None:
-    """Make the plan again and hold it against what is to be carried out."""
+def _made_again(engine: Engine, plan: Plan, book: Rulebook, even_if_moved: bool) -> Plan | None:
+    """The plan as it is now, which is what is to be carried out; None where the history has moved and that is accepted."""
     scope = Scope.of(plan.scope)
-    _refuse_moved(look(engine, lambda connection: moved(connection, plan, scope, book)))
+    found = look(engine, lambda connection: moved(connection, plan, scope, book))
+    if found and even_if_moved:
+        return None
+    _refuse_moved(found)
     again = plans.parse(make(engine, book, scope))
     differing = sorted(
         name for name in {*plan.document, *again.document} - plans.OF_THE_MOMENT if plan.document.get(name) != again.document.get(name)
@@ -97,6 +101,7 @@ def _require_same(engine: Engine, plan: Plan, book: Rulebook) -> None:
             f"the plan is not what this ledger and these rules come to: {', '.join(differing)} differ; it was edited, or is of another "
             "ledger. Nothing was changed; make it again"
         )
+    return again
 
 
 def _refuse_moved(months: list[str]) -> None:
@@ -107,14 +112,15 @@ def _refuse_moved(months: list[str]) -> None:
         )
 
 
-def _activated(connection: Connection, plan: Plan, book: Rulebook, word: Word, even_if_moved: bool) -> Activation:
+def _activated(connection: Connection, plan: Plan, again: Plan | None, book: Rulebook, word: Word) -> Activation:
+    """Put the rule set in force, unless something bears on the plan that came since it was made `again`."""
     scope = Scope.of(plan.scope)
     rules = _alone(connection, scope.tenant)
     known = _carried_out(rules, plan.digest)
     if known is not None:
         return known
-    if not even_if_moved:
-        _refuse_moved(moved(connection, plan, scope, book))
+    if again is not None:
+        _refuse_moved(moved(connection, again, scope, book))
     require_words(rules, book)
     other = named(connection, book)
     store(connection, other)
@@ -130,7 +136,8 @@ def _reverted(connection: Connection, digest: str, word: Word) -> Activation:
     back = next((row for row in rules.rows if row.reverts == target.seq), None)
     if back is not None:
         return back
-    later = [row for row in activations.standing(rules.rows) if row.seq > target.seq and _meet(row, target)]
+    about = target.tenant, target.first, target.last
+    later = [row for row in activations.standing(rules.rows) if row.seq > target.seq and row.meets(*about)]
     if later:
         raise LedgerError(
             f"activation {later[0].seq} came later and is about some of the same months; take that back first: its plan is {later[0].plan}"
@@ -159,11 +166,6 @@ def _target(rules: Rules, digest: str) -> Activation:
         known = ", ".join(sorted({str(row.plan)[:12] for row in rules.rows if row.plan})) or "none"
         raise LedgerError(f"no single plan that was carried out has a digest beginning with '{digest}'; those carried out are: {known}")
     return mine[-1]
-
-
-def _meet(one: Activation, other: Activation) -> bool:
-    tenants = None in (one.tenant, other.tenant) or one.tenant == other.tenant
-    return tenants and (one.first or "") <= (other.last or "~") and (other.first or "") <= (one.last or "~")
 
 
 def _alone(connection: Connection, tenant: str | None) -> Rules:

@@ -8,34 +8,40 @@ from sqlalchemy import Connection, select
 
 from domain.events import Event
 from domain.records import months_of, place, spelled, to_decide
-from domain.rule_differences import Differences
 from domain.rulebook import Rulebook
+from domain.settlement import Row
 from ledger import arrivals, histories, schema
 from ledger.accepting import BINDING, CLOSE
+from ledger.database import chunks
 from ledger.errors import LedgerError
+from ledger.forecast import Forecast, Question
 from ledger.plan_parts import Scope
 from ledger.plans import Plan
 from ledger.rules import Rules
 from ledger.trusted import reread
 from ledger.workspace import Workspace
 
+TOGETHER = 250
+
 
 def moved(connection: Connection, plan: Plan, scope: Scope, book: Rulebook) -> list[str]:
-    """The patient-months of a plan that events accepted since bear on, as `tenant/patient/month`; a site, person or close by its name.
+    """What came since that bears on a plan: patient-months as `tenant/patient/month`; a site, a person, a close, rules by their names.
 
-    Raises LedgerError where the events the plan was made on are not all in the ledger.
+    Whatever is about the months that were asked for does. Of other months, such as those after a border in which a window ends, only
+    what changes what the plan says of them: else no plan could be carried out beside live traffic. Raises LedgerError where the events
+    the plan was made on are not all in the ledger.
     """
     rules = Rules()
     rules.refresh(connection)
+    question = Question(rules, rules.beside(book, scope.tenant, *scope.span), scope.span, everything=False)
     found: set[str] = set()
     now = histories.of(connection, [scope.tenant] if scope.tenant else ())
     then = {tenant: histories.History(**one) for tenant, one in plan.document["histories"].items()}
     for tenant in sorted(now.keys() | then.keys()):
         events = _since(connection, tenant, then.get(tenant, histories.History()), now.get(tenant, histories.History()))
         if events:
-            bearing = _Bearing(connection, tenant, scope, rules, book)
-            found.update(name for event in events for name in bearing.of(event))
-    if sorted({row.digest for row in rules.visible_in(scope.tenant, *scope.span)}) != plan.document["rule_set_from_digests"]:
+            found |= _Bearing(connection, tenant, scope, plan).of(events, question)
+    if rules.last_in(scope.tenant, *scope.span) != plan.document["activation"]:
         found.add("the rules in force")
     return sorted(found)
 
@@ -55,35 +61,54 @@ def _since(connection: Connection, tenant: str, then: histories.History, now: hi
 
 
 class _Bearing:
-    """Which patient-months of a plan an event of a tenant bears on."""
+    """What events of a tenant bear on. `beside` are patients with something new in months that were not asked for."""
 
-    def __init__(self, connection: Connection, tenant: str, scope: Scope, rules: Rules, book: Rulebook) -> None:
+    def __init__(self, connection: Connection, tenant: str, scope: Scope, plan: Plan) -> None:
         self.connection = connection
         self.tenant = tenant
-        self.scope = scope
+        self.span = scope.span
         self.work = Workspace(connection)
-        self.differences = Differences(rules.latest(tenant), rules.beside(book, scope.tenant, *scope.span).latest(tenant))
+        self.beside: set[str] = set()
+        self.told: dict[str, list[Row]] = {}
+        for row in plan.changes:
+            if row["tenant"] == tenant and not self.span.holds(row["month"]):
+                self.told.setdefault(f"{tenant}/{row['patient_id']}", []).append(row)
 
-    def of(self, event: Event) -> Iterator[str]:
-        """The patient-months, also those of what the event takes out."""
-        gone = [(event.tenant, identity) for identity in arrivals.target_of(event)]
-        for one in (event, *(reread(raw, ()) for raw in arrivals.stored_raw(self.connection, gone))):
-            yield from self._named(one)
+    def of(self, events: Sequence[Event], question: Question) -> set[str]:
+        """The names of what they bear on, what they take out included."""
+        gone = [(self.tenant, identity) for event in events for identity in arrivals.target_of(event)]
+        taken = [reread(raw, ()) for raw in arrivals.stored_raw(self.connection, gone)] if gone else []
+        self.work.load_patients(f"{self.tenant}/{event.subject}" for event in (*events, *taken) if place(event) is not None)
+        found = {name for event in (*events, *taken) for name in self._named(event)}
+        return found | set(self._otherwise(question))
 
     def _named(self, event: Event) -> Iterator[str]:
         placed = place(event)
         if event.type == CLOSE:
-            if self._is_in(event.data.month):
-                yield f"the close of {event.data.month} in {event.tenant}"
+            if self.span.holds(event.data.month):
+                yield f"the close of {event.data.month} in {self.tenant}"
+            self.beside |= self.told.keys()
         elif event.type in BINDING:
-            yield f"{event.tenant}/{event.subject} (a site or person)"
+            yield f"{self.tenant}/{event.subject} (a site or person)"
         elif placed is not None:
-            patient = f"{event.tenant}/{event.subject}"
-            self.work.load_patients([patient])
+            patient = f"{self.tenant}/{event.subject}"
             document = self.work.patients[patient]
             marks: Sequence[str] = to_decide(placed, months_of(placed.low, placed.high))
             months = {month for mark in marks for month in spelled(mark, document.months, document.facts)}
-            yield from (f"{patient}/{month}" for month in months if self._is_in(month))
+            yield from (f"{patient}/{month}" for month in months if self.span.holds(month))
+            if not all(map(self.span.holds, months)):
+                self.beside |= {patient, *self.told}
 
-    def _is_in(self, month: str) -> bool:
-        return self.scope.span.holds(month) or bool(self.differences.programs(month))
+    def _otherwise(self, question: Question) -> Iterator[str]:
+        """Months beside those asked for of which the plan no longer says what is so."""
+        if not self.beside:
+            return
+        forecast = Forecast(self.connection, self.tenant, question)
+        for keys in chunks(sorted(self.beside), TOGETHER):
+            now: dict[str, list[Row]] = {}
+            for month, change in forecast.of(keys).changes:
+                if not self.span.holds(month.month):
+                    now.setdefault(f"{self.tenant}/{month.patient}", []).append(change.row(month))
+            for key in keys:
+                one, other = now.get(key, []), self.told.get(key, [])
+                yield from (f"{key}/{row['month']}" for row in (*one, *other) if row not in one or row not in other)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import reduce
-from hashlib import sha256
 from os import cpu_count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import orjson
 from sqlalchemy import Connection, Engine, func, select
 
 from domain.rulebook import Rulebook
@@ -150,11 +148,12 @@ def header_of(survey: Survey, scope: Scope) -> Row:
         "format": plans.FORMAT,
         "rule_set_from": ", ".join(sorted(survey.rules.books[digest].id for digest in held)),
         "rule_set_from_digests": held,
+        "activation": survey.rules.last_in(scope.tenant, *scope.span),
         "rule_set_to": survey.book.id,
         "rule_set_to_digest": survey.book.digest,
         "legal_status": survey.book.legal_status,
         "months": list(survey.months),
-        "history": sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        "history": plans.history_of(told),
         "histories": told,
         "scope": scope.row(),
         "facts": None,

@@ -121,6 +121,11 @@ class Plan(NamedTuple):
         return book
 
 
+def history_of(histories: Mapping[str, Row]) -> str:
+    """The fingerprint of the tenants' histories."""
+    return sha256(orjson.dumps(histories, option=_SORTED)).hexdigest()
+
+
 OF_THE_MOMENT: Final = frozenset({"digest", "history", "histories"})
 """Fields that events of other months change, too."""
 

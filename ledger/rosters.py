@@ -26,12 +26,12 @@ def tell_rosters(
     `named` tells of a patient when the sites and people were registered whom the facts name.
     """
     work.load_patients(due)
-    rosters: dict[str, Rosters] = {}
+    rosters: dict[int, Rosters] = {}
     for key in due:
         tenant, _, subject = key.partition("/")
         document = work.patients[key]
-        book = rules.latest(tenant)
-        data = rosters.setdefault(book.digest, Rosters(book)).of(tenant, subject, history(document.facts, {}, (), ()), registry_of(tenant))
+        book = rules.latest(tenant)  # one of several sets, in one tenant only, has the digest of the last of them
+        data = rosters.setdefault(id(book), Rosters(book)).of(tenant, subject, history(document.facts, {}, (), ()), registry_of(tenant))
         if _is_news(document, data):
             time = max((latest_time(document.facts, {}), *named(key)))
             outbox.add(Out(ROSTER, f"{key}/{document.roster['steps']}", data), tenant, subject, time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,17 +127,11 @@ class Rules:
 
     def visible_in(self, tenant: str | None, first: str | None, last: str | None) -> list[Activation]:
         """The activations that decide some of a tenant's (None: any tenant's) months from `first` to `last`."""
-        return [
-            row
-            for row in self._visible
-            if None
-            in (
-                tenant,
-                row.tenant,
-            )
-            or tenant == row.tenant
-            if (row.last is None or first is None or first <= row.last) and (row.first is None or last is None or row.first <= last)
-        ]
+        return [row for row in self._visible if row.meets(tenant, first, last)]
+
+    def last_in(self, tenant: str | None, first: str | None, last: str | None) -> int:
+        """The number of the last activation about some of these months, what took one back included."""
+        return max(row.seq for row in self.rows if self._scope(row).meets(tenant, first, last))
 
     @property
     def in_force(self) -> set[str]:
@@ -238,7 +233,13 @@ def stored_book(connection: Connection, digest: str) -> Rulebook:
     row = connection.execute(select(t.id, t.document).where(t.digest == digest)).first()
     if row is None:
         raise LedgerError(f"the ledger names a rule set {digest[:12]} that is not in it; restore the ledger from a copy")
-    return replace(compile_rulebook(orjson.loads(row.document)), id=row.id)
+    return replace(_compiled(row.document), id=row.id)
+
+
+@lru_cache(maxsize=8)
+def _compiled(document: bytes) -> Rulebook:
+    """The rule set of stored bytes; whoever looks at the rules anew, as each plan and each activation does, finds the same ones again."""
+    return compile_rulebook(orjson.loads(document))
 
 
 def _setting(connection: Connection, name: str) -> str | None:
