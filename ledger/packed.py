@@ -9,6 +9,20 @@ from typing import Any, ClassVar, Final
 
 _LENGTH: Final = Struct(">i").pack
 _NULL: Final = _LENGTH(-1)
+_KEPT: Final = 65_536
+
+
+class _Lengths(dict[int, bytes]):
+    """Lengths as Postgres writes them; those that come often are kept."""
+
+    def __missing__(self, length: int) -> bytes:
+        written = _LENGTH(length)
+        if length < _KEPT:
+            self[length] = written
+        return written
+
+
+_written: Final = _Lengths().__getitem__
 
 
 class Packed:
@@ -28,7 +42,13 @@ class Packed:
         return pack(">iiIii", 1, null, self.element, len(self.values), 1) + self.body(null=null)
 
     def body(self, *, null: bool) -> bytes:
-        return b"".join(chain.from_iterable((_NULL, b"") if v is None else (_LENGTH(len(v)), v) for v in self.encoded(null=null)))
+        encoded: Sequence[Any] = self.encoded(null=null)
+        if null:
+            return b"".join(chain.from_iterable((_NULL, b"") if v is None else (_LENGTH(len(v)), v) for v in encoded))
+        flat = [b""] * (2 * len(encoded))
+        flat[::2] = map(_written, map(len, encoded))
+        flat[1::2] = encoded
+        return b"".join(flat)
 
     def encoded(self, *, null: bool) -> Sequence[bytes | None]:
         raise NotImplementedError
@@ -51,7 +71,7 @@ class Texts(Packed):
     element = 25
 
     def encoded(self, *, null: bool) -> Sequence[bytes | None]:
-        return [None if v is None else v.encode() for v in self.values] if null else [v.encode() for v in self.values]
+        return [None if v is None else v.encode() for v in self.values] if null else list(map(str.encode, self.values))
 
 
 class Numbers(Packed):

@@ -119,7 +119,7 @@ def bulk(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
     if mode == "upsert":
         key = itemgetter(*(column.name for column in table.primary_key))
         rows = list({key(row): row for row in rows}.values())
-    columns = tuple(kind([row[name] for row in rows]) for name, kind in _columns(table))
+    columns = tuple(kind(list(map(itemgetter(name), rows))) for name, kind in _columns(table))
     connection.exec_driver_sql(_spelled(connection, table, mode), columns)
 
 

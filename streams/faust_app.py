@@ -6,6 +6,7 @@ and state are in the ledger's transaction; each fact about Faust that this relie
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Queue
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from ssl import create_default_context
@@ -28,6 +29,8 @@ FETCH: Final = 262_144
 """Bytes of a partition fetched at once; a record that is larger comes alone."""
 PIECE: Final = 1_000
 """Records handed over at once: they are read piece by piece while others are taken."""
+PACE: Final = 0.01
+"""Seconds between two fetches at the end of the streams: one fetch an event would cost client and broker more than what is done with it."""
 RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 Fetched = Mapping[Any, Sequence[ConsumerRecord]]
 
@@ -101,6 +104,8 @@ class Consumer(aiokafka.Consumer):
             records, _ = await self._wait_next_records(1.0)
             if records:
                 await sink.put(records)
+                if cast(ConsumerThread, self._thread).behind < PIECE:
+                    await asyncio.sleep(PACE)
 
 
 class Transport(aiokafka.Transport):
