@@ -110,13 +110,13 @@ def test_two_that_put_the_same_plan_in_force_do_it_once(database_url: str) -> No
 
 def test_a_close_and_rules_that_meet_come_to_the_same(database_url: str) -> None:
     """Given March closed at the moment in which its rules change, then closed units and adjustments come to what the rules say."""
-    close: list[dict[str, Any]] = [{**one, "source": "/later"} for one in Tenant("acme").tell(["close 2026-03 on 2026-04-02 12:00"])]
+    close: list[dict[str, Any]] = [{**one, "source": "/closes"} for one in Tenant("acme").tell(["close 2026-03 on 2026-04-02 12:00"])]
     with writers(database_url) as (one, other), ThreadPoolExecutor(2) as pool:
         feed(one, [*base(), *more()])
         plan = planned(one, TWENTY, MARCH)
-        both = [pool.submit(applied, one, plan, even_if_moved=True), pool.submit(feed, other, close)]
-        for future in both:
-            future.result()
+        rules = pool.submit(applied, one, plan, even_if_moved=True)
+        pool.submit(feed, other, close).result()
+        rules.result()
         one.settle()
         assert addons(one) == {"2026-03": {1}, "2026-04": {2}}
         assert one.verify() == []
