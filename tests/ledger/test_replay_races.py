@@ -1,68 +1,22 @@
 """Rules put in force while others write: nothing is missed, and nothing stands under two sets."""
 
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Signal
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
-from ledger import Ledger, open_ledger, schema
-from ledger.database import reading
+from ledger import open_ledger
 from ledger.forecast import Span
 from ledger.plan_parts import Scope
+from tests.ledger.live import PATIENTS, addons, base, due, more, sets
 from tests.ledger.other_rules import addon_of_20_minutes, book, rules_of
-from tests.ledger.replays import applied, feed, planned, reverted, sums
+from tests.ledger.replays import applied, feed, planned, reverted
 from tests.ledger.writers import writers
-from tests.scenario_steps import Event, Tenant
+from tests.scenario_steps import Tenant
 
-PATIENTS = 24
 TWENTY = book(addon_of_20_minutes)
 MARCH = Scope("acme", Span("2026-03", "2026-03"))
-
-
-def base() -> list[Event]:
-    """Patients with 50 minutes of pain management in March and in April."""
-    return Tenant("acme").tell([
-        step
-        for n in range(PATIENTS)
-        for step in (
-            f"ready for CPM with dr-{n}, patient P{n}",
-            f"person dr-{n} is physician",
-            *(f"time 2026-0{month}-02 10:00 for 50:00 by dr-{n} for dr-{n} in CPM, patient P{n}" for month in (3, 4)),
-        )
-    ])  # fmt: skip
-
-
-def more() -> list[Event]:
-    """Fifteen minutes more of each patient in each month."""
-    story = Tenant("acme")
-    story.tell([f"time 2026-0{m}-03 10:00 for 15:00 by dr-{n} for dr-{n} in CPM, patient P{n}" for n in range(PATIENTS) for m in (3, 4)])
-    return [{**event, "source": "/later"} for event in story.events]
-
-
-def due(ledger: Ledger) -> int:
-    """How much waits to be decided."""
-    with reading(ledger.engine) as connection:
-        return sum(connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (schema.due, schema.closings))
-
-
-def addons(ledger: Ledger) -> dict[str, set[int]]:
-    """Units of G3003 that the patients come to, by month."""
-    found: dict[str, set[int]] = defaultdict(set)
-    for key, one in sums(ledger).items():
-        if key[5] == "G3003":
-            found[key[2]].add(one.units)
-    return found
-
-
-def sets(ledger: Ledger) -> dict[tuple[str, str], set[str]]:
-    """The rule sets under which each patient-month stands."""
-    found: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in ledger.lines():
-        found[row["patient_id"], row["month"]].add(row["rule_set"])
-    return found
 
 
 @pytest.mark.parametrize("back", [False, True], ids=["carried out", "carried out and taken back"])
