@@ -86,7 +86,10 @@ def _carried_out(rules: Rules, digest: str) -> Activation | None:
 
 
 def _made_again(engine: Engine, plan: Plan, book: Rulebook, even_if_moved: bool) -> Plan | None:
-    """The plan as it is now, which is what is to be carried out; None where the history has moved and that is accepted."""
+    """The plan as it is now, which is what is to be carried out; None where it is to be carried out even if the history moves.
+
+    On someone's word a plan that no longer fits is carried out, one that was edited is not, as far as that can still be told.
+    """
     scope = Scope.of(plan.scope)
     found = look(engine, lambda connection: moved(connection, plan, scope, book))
     if found and even_if_moved:
@@ -101,7 +104,7 @@ def _made_again(engine: Engine, plan: Plan, book: Rulebook, even_if_moved: bool)
             f"the plan is not what this ledger and these rules come to: {', '.join(differing)} differ; it was edited, or is of another "
             "ledger. Nothing was changed; make it again"
         )
-    return again
+    return None if even_if_moved else again
 
 
 def _refuse_moved(months: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import orjson
@@ -86,6 +88,15 @@ FIVE: dict[str, Edit] = {
     "CCM without ma": no_medical_assistants,
     "RPM beside RTM": monitoring_beside_monitoring,
 }
+
+
+def folder_of_20_minutes(folder: Path) -> Path:
+    """Rule files with the first of these changes."""
+    copied = Path(copytree(PACKAGED, folder))
+    file = copied / "cpm.yaml"
+    before, after = file.read_text(encoding="utf-8").split("    G3003:\n")
+    file.write_text(f"{before}    G3003:\n{after.replace('value: 15,', 'value: 20,')}", encoding="utf-8")
+    return copied
 
 
 def proposed(rules: Document) -> None:

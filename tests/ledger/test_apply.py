@@ -26,6 +26,7 @@ from tests.ledger.replays import (
     reverted,
     stories,
     sums,
+    units_of,
 )
 from tests.scenario_steps import Tenant
 
@@ -38,14 +39,22 @@ def holds_as(ledger: Ledger, wanted: Ledger) -> None:
 
 @pytest.mark.parametrize("change", FIVE)
 def test_carried_out_and_taken_back(change: str) -> None:
-    """Given some closed months, when a plan is carried out, then all is as under the other rules; when it is taken back, as it was."""
+    """Given the same events in a ledger under each rule set, some months closed, then a plan lists the lines that differ.
+
+    Carried out, all is as under the other rules; taken back, as it was.
+    """
     other, events = book(FIVE[change]), stories()
     with open_ledger("sqlite://") as ledger, ledger_under(other) as under:
         before, lines = sums(feed(ledger, events)), figures(ledger)
-        plan = planned(ledger, other)
+        expected, plan = differing(before, sums(feed(under, events))), planned(ledger, other)
+        found = units_of(plan)
+        assert expected
+        assert {key: found.get(key) for key in expected} == expected
+        assert {key for key, (was, now) in found.items() if was != now} <= expected.keys()
+        assert plan.document == planned(ledger, other, everything=True).document
         row = applied(ledger, plan)
         assert (row.plan, row.by, row.reason, row.at) == (plan.digest, *WORD)
-        holds_as(ledger, feed(under, events))
+        holds_as(ledger, under)
         assert planned(ledger, other).changes == []
         reverted(ledger, plan)
         assert ledger.verify() == []

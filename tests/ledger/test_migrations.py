@@ -5,12 +5,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 from sqlalchemy import create_engine, inspect, select
 
-from ledger import Ledger, LedgerError, Summary, open_ledger, schema
-from ledger.database import HEAD, connect, reading
-from tests.ledger.crowd import adjusted, figures
+from ledger import Ledger, LedgerError, Summary, histories, open_ledger, schema
+from ledger.database import HEAD, connect, reading, writing
+from tests.ledger.crowd import adjusted, crowd, figures
+from tests.ledger.other_rules import rules_of
 
 FILLED = Path(__file__).parents[1] / "data" / "ledger-0001.sql.gz"
 """Six stories of `tests.ledger.crowd` with closes and a broken line, as version 0001 kept them; the last third undecided."""
@@ -52,6 +54,57 @@ def totals(ledger: Ledger) -> dict[str, int]:
         if line["status"] in {"ready", "awaiting_close", "closed"}:
             sums[line["line_id"]] = sums.get(line["line_id"], 0) + line["units"]
     return {line: units for line, units in sums.items() if units}
+
+
+def test_a_ledger_with_one_rule_set_gets_it_as_its_first_activation(store: str) -> None:
+    """Given a ledger of version 0002, some of it undecided, then its rules hold for everything and its events are summed up."""
+    events = crowd(range(6), closes=True)
+    raw = [("before", orjson.dumps(event)) for event in events]
+    with open_ledger(store) as ledger:
+        ledger.ingest(raw[:-20])
+        ledger.take(ledger.read(raw[-20:]))
+        rules, sums = rules_of(ledger), _histories(ledger)
+        _take_back_to_0002(ledger)
+    with open_ledger(store, create=False) as ledger:
+        assert _histories(ledger) == sums
+        assert [row[1:7] for row in rules_of(ledger).rows] == [row[1:7] for row in rules.rows]
+        assert ledger.rulebook.id == "2026.11"
+        ledger.ingest([])
+        assert ledger.verify() == []
+        with open_ledger("sqlite://") as fresh:
+            fresh.ingest(raw)
+            assert totals(ledger) == totals(fresh)
+
+
+def test_an_empty_ledger_of_0002_takes_its_rules_on_as_ever(store: str) -> None:
+    with open_ledger(store) as ledger, writing(ledger.engine) as connection:
+        for table in ("activations", "approvals", "histories"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    with open_ledger(store) as ledger:
+        assert rules_of(ledger).rows == []
+        ledger.ingest([("now", orjson.dumps(event)) for event in crowd([1])])
+        assert len(rules_of(ledger).rows) == 1
+        assert ledger.verify() == []
+
+
+def _histories(ledger: Ledger) -> dict[str, histories.History]:
+    with reading(ledger.engine) as connection:
+        return histories.of(connection)
+
+
+def _take_back_to_0002(ledger: Ledger) -> None:
+    """What version 0003 made, undone: one rule set in the settings, no activations, no sums."""
+    t = schema.settings
+    with writing(ledger.engine) as connection:
+        ((name, digest),) = connection.execute(select(t.c.name, t.c.value).where(t.c.name.like("rules/%"))).all()
+        connection.execute(t.delete().where(t.c.name == name))
+        connection.execute(
+            t.insert(), [{"name": "rules", "value": digest}, {"name": "rules_fingerprint", "value": name.removeprefix("rules/")}]
+        )
+        for table in ("activations", "approvals", "histories"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
 
 
 def test_the_schema_is_that_of_the_tables(store: str) -> None:

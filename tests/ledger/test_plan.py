@@ -51,21 +51,6 @@ def test_unchanged_rules_change_nothing(told: Told) -> None:
         }  # fmt: skip
 
 
-@pytest.mark.parametrize("change", FIVE)
-def test_a_plan_is_the_difference_between_two_ledgers(told: Told, change: str) -> None:
-    """Given the same events in a ledger under each rule set, then the plan lists the lines that differ, by the units they come to."""
-    ledger, events = told
-    other = book(FIVE[change])
-    plan = planned(ledger, other)
-    assert plan.document == planned(ledger, other, everything=True).document
-    with ledger_under(other) as under:
-        expected = differing(sums(ledger), sums(feed(under, events)))
-    found = units_of(plan)
-    assert expected
-    assert {key: found.get(key) for key in expected} == expected
-    assert {key for key, (was, now) in found.items() if was != now} <= expected.keys()
-
-
 def test_a_plan_changes_nothing(told: Told) -> None:
     """Given a ledger, when it is planned, then its lines, decisions and rules are as before, and nothing waits."""
     ledger, _ = told

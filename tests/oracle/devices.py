@@ -116,17 +116,17 @@ def window_lines(tenant: Tenant, patient: Patient, chain: Chain) -> Iterator[Fou
     while days and first <= days[-1]:
         last = days_later(first, 29)
         count = sum(first <= day <= last for day in days)
-        code = _window_code(chain.kind, count, last)
+        code = _window_code(chain, count, last)
         if code is not None:
             line = _line(tenant, patient, chain, code, last, (first, last, count)) if in_force(code, last) else None
             yield Found(month_of(last), chain.program, chain.practitioner, line, _end_of_day(tenant, chain, last))
         first = days_later(last, 1)
 
 
-def _window_code(kind: str, count: int, last: date) -> str | None:
+def _window_code(chain: Chain, count: int, last: date) -> str | None:
     if count >= FULL_DAYS:
-        return FULL_WINDOW[kind]
-    return SHORT_WINDOW[kind] if count >= SHORT_DAYS and last >= TWO_DAYS_FROM else None
+        return FULL_WINDOW[chain.kind]
+    return SHORT_WINDOW[chain.kind] if count >= SHORT_DAYS and last >= TWO_DAYS_FROM[chain.program] else None
 
 
 def set_up_line(tenant: Tenant, patient: Patient, episode: list[Chain]) -> Iterator[Found]:
@@ -135,7 +135,7 @@ def set_up_line(tenant: Tenant, patient: Patient, episode: list[Chain]) -> Itera
     for chain in episode:
         window = [day for day in reading_days(tenant, patient, chain) if chain.start <= day <= days_later(chain.start, 29)]
         for number, day in enumerate(window, 1):
-            if number >= (SHORT_DAYS if day >= TWO_DAYS_FROM else FULL_DAYS):
+            if number >= (SHORT_DAYS if day >= TWO_DAYS_FROM[chain.program] else FULL_DAYS):
                 reached.append((day, chain.order, chain, number))
                 break
     if reached:

@@ -1,6 +1,7 @@
 """Which sides of a patient-month exclude which (docs/contract.md §3.14)."""
 
 from tests.oracle.lines import Line, Side
+from tests.oracle.rulebook import NOT_TOGETHER
 
 Key = tuple[str, str, str, str | None]
 
@@ -8,10 +9,10 @@ Key = tuple[str, str, str, str | None]
 def conflict(one: Side, other: Side) -> bool:
     """Whether two sides of a patient-month cannot both be paid."""
     same_practitioner = one.practitioner == other.practitioner
-    programs = {one.program, other.program}
     if one.program == other.program:
         return one.program in {"CCM", "RPM"} and not same_practitioner
-    return programs == {"RPM", "RTM"} or (programs == {"PCM", "CCM"} and same_practitioner)
+    of = NOT_TOGETHER.get(frozenset({one.program, other.program}))
+    return of == "patient" or (of == "practitioner" and same_practitioner)
 
 
 def exclude(sides: list[Side]) -> None:

@@ -84,7 +84,8 @@ FIRST_DAY = {
     "98986": date(2026, 1, 1),  # AAPC-26
     "99484": date(2018, 1, 1),
 }
-TWO_DAYS_FROM = date(2026, 1, 1)
+TWO_DAYS_FROM = {"RPM": date(2026, 1, 1), "RTM": date(2026, 1, 1)}
+NOT_TOGETHER = {frozenset({"RPM", "RTM"}): "patient", frozenset({"PCM", "CCM"}): "practitioner"}  # §3.14
 GENERAL_SUPERVISION_FROM = "2023-01"  # SEED-C
 
 
