@@ -184,10 +184,10 @@ async def test_a_ledger_that_cannot_be_written_is_told_and_served_again_later(tm
 class Faulty(Ledger):
     """A ledger that breaks over one event, as a fault of the program would have it."""
 
-    def take(self, read: Sequence[Arrival | Parked], claim: Claim | None = None) -> list[Fate]:
+    def take(self, read: Sequence[Arrival | Parked], claim: Claim | None = None, *, at_once: bool = False) -> list[Fate]:
         if any(isinstance(one, Arrival) and one.event.id == "poison" for one in read):
             raise ZeroDivisionError("P-1 divided")
-        return super().take(read, claim)
+        return super().take(read, claim, at_once=at_once)
 
 
 async def test_a_fault_over_one_request_is_not_the_others(tmp_path: Path) -> None:
