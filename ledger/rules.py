@@ -19,8 +19,9 @@ from domain.rulebook_vocabulary import padded, union
 from domain.vocabulary import Vocabulary
 from ledger import activations, locks, schema
 from ledger.activations import Activation
-from ledger.database import insert_new, reading, upsert_all, writing
+from ledger.database import insert_new, upsert_all, writing
 from ledger.errors import LedgerError, RulesDifferError
+from ledger.retry import look
 from ledger.rule_files import PACKAGED, RuleFileError, load_rulebook, packaged_fingerprint
 
 LATER: Final = "9999-12"
@@ -155,9 +156,12 @@ def rules_for(engine: Engine, directory: Path | None = None) -> Rules:
     files = directory or PACKAGED
     fingerprint = _fingerprint(files)
     rules = Rules()
-    with reading(engine) as connection:
+
+    def held(connection: Connection) -> str | None:
         rules.refresh(connection)
-        carried = _setting(connection, f"{_FILES}{fingerprint}")
+        return _setting(connection, f"{_FILES}{fingerprint}")
+
+    carried = look(engine, held)
     if not rules.rows:
         return _begun(engine, load(files), fingerprint)
     if carried is None:
@@ -171,8 +175,7 @@ def rules_for(engine: Engine, directory: Path | None = None) -> Rules:
 def ledger_rules(engine: Engine) -> Rules:
     """The rules a ledger is decided by, whatever the program carries; raises LedgerError for a ledger without any."""
     rules = Rules()
-    with reading(engine) as connection:
-        rules.refresh(connection)
+    look(engine, rules.refresh)
     if not rules.rows:
         raise LedgerError("nothing was ever taken into this ledger, so no rules hold in it yet; ingest events first")
     return rules
