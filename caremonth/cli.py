@@ -230,15 +230,18 @@ def close(
 
 
 @app.command(epilog=ALSO)
-def rebuild(context: typer.Context) -> None:
+def rebuild(
+    context: typer.Context,
+    decide: Annotated[bool, typer.Option("--decide", help="Then decide every patient-month again, whatever stands.")] = False,
+) -> None:
     """Drop what is made of the events, and make it anew.
 
-    Facts, bookings, registrations and views are made again from the bytes of the events and decisions; every patient-month is decided
-    again. What was closed, sent or adjusted stays. Tells which tables had been otherwise.
+    Facts, bookings, registrations and views are made again from the bytes of the events and decisions; lines stay, with their revisions and
+    what was closed. Tells which tables had been otherwise, and as `verify` does what still is; exit 1 then.
     """
     from caremonth.rebuilt import put_rebuilt
 
-    put_rebuilt(settings_of(context))
+    put_rebuilt(settings_of(context), decide=decide)
 
 
 @app.command(epilog=ALSO)

@@ -93,6 +93,14 @@ even_if_moved: EvenIfMoved = False,
     apply(settings_of(context), plan, by, reason, at, even_if_moved=even_if_moved)
 
 
+@replay.command("list", epilog=ALSO)
+def replay_list(context: typer.Context) -> None:
+    """Which rules were put in force for which months, by whom, when and why."""
+    from caremonth.replaying import put_activations
+
+    put_activations(settings_of(context))
+
+
 @replay.command("revert", epilog=ALSO)
 def replay_revert(
     context: typer.Context,

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, insert, literal, select
 
-from domain.calendar import shift_month
+from domain.calendar import shift_month, utc_text
 from domain.records import EVERY, ONWARD
 from domain.rulebook import Rulebook
 from ledger import activations, locks, plans, schema
@@ -31,7 +31,7 @@ NAMED: Final = 20
 
 
 class Word(NamedTuple):
-    """Whose decision it is and why, and when it was made (epoch seconds)."""
+    """Whose decision it is and why, and when it was made (epoch seconds): not before the last one, by which decisions are dated already."""
 
     by: str
     reason: str
@@ -65,7 +65,8 @@ def revert(engine: Engine, digest: str, word: Word, *, settle: Callable[[], None
     return back
 
 
-def _applicable(engine: Engine, plan: Plan) -> Rulebook:
+def require_carriable(connection: Connection, plan: Plan) -> Rulebook:
+    """The rule set of a plan; LedgerError where it is no plan that can be carried out, whatever the history."""
     scope, book = Scope.of(plan.scope), plan.rulebook
     if book is None or plan.document["facts"] is not None:
         raise LedgerError("this plan compares facts and not rules: it can be shown, there is nothing in it to carry out")
@@ -73,8 +74,12 @@ def _applicable(engine: Engine, plan: Plan) -> Rulebook:
         raise LedgerError("this plan shows one site or family only, rules hold for all of a tenant; make it without --site and --family")
     if plan.document["history"] != plans.history_of(plan.document["histories"]):
         raise LedgerError("the plan was edited: its history is not that of its tenants; make it again")
-    look(engine, lambda connection: require_applicable(connection, book))
+    require_applicable(connection, book)
     return book
+
+
+def _applicable(engine: Engine, plan: Plan) -> Rulebook:
+    return look(engine, lambda connection: require_carriable(connection, plan))
 
 
 def _carried_out(rules: Rules, digest: str) -> Activation | None:
@@ -111,7 +116,8 @@ def _refuse_moved(months: list[str]) -> None:
     if months:
         more = f" and {len(months) - NAMED} more" if len(months) > NAMED else ""
         raise LedgerError(
-            f"the history has moved since the plan was made: {', '.join(months[:NAMED])}{more}; nothing was changed, make the plan again"
+            f"the history has moved since the plan was made: {', '.join(months[:NAMED])}{more}; nothing was changed, make the plan again, "
+            "or carry it out all the same with --even-if-moved"
         )
 
 
@@ -125,6 +131,7 @@ def _activated(connection: Connection, plan: Plan, again: Plan | None, book: Rul
     if again is not None:
         _refuse_moved(moved(connection, again, scope, book))
     require_words(rules, book)
+    _require_later(rules, word)
     other = named(connection, book)
     store(connection, other)
     row = Activation(0, scope.tenant, scope.span.first, scope.span.last, other.digest, None, plan.digest, word.by, word.reason, word.at)
@@ -145,6 +152,7 @@ def _reverted(connection: Connection, digest: str, word: Word) -> Activation:
         raise LedgerError(
             f"activation {later[0].seq} came later and is about some of the same months; take that back first: its plan is {later[0].plan}"
         )
+    _require_later(rules, word)
     before = rules.without(target.seq)
     row = target._replace(
         reverts=target.seq,
@@ -169,6 +177,12 @@ def _target(rules: Rules, digest: str) -> Activation:
         known = ", ".join(sorted({str(row.plan)[:12] for row in rules.rows if row.plan})) or "none"
         raise LedgerError(f"no single plan that was carried out has a digest beginning with '{digest}'; those carried out are: {known}")
     return mine[-1]
+
+
+def _require_later(rules: Rules, word: Word) -> None:
+    """LedgerError for a word dated before the last one: what that decided is dated by it."""
+    if word.at < rules.rows[-1].at:
+        raise LedgerError(f"--at is before {utc_text(rules.rows[-1].at)}, when it was last said which rules hold; name a later time")
 
 
 def _alone(connection: Connection, tenant: str | None) -> Rules:

@@ -142,7 +142,7 @@ def _months(connection: Connection, scope: Scope) -> tuple[str | None, str | Non
 
 def header_of(survey: Survey, scope: Scope) -> Row:
     """What a plan says before its figures."""
-    held = sorted({row.digest for row in survey.rules.visible_in(scope.tenant, *scope.span)})
+    held = survey.rules.deciding(survey.histories or [""], *scope.span)
     told = {tenant: {"events": one.events, "sum": one.sum} for tenant, one in survey.histories.items()}
     return {
         "format": plans.FORMAT,

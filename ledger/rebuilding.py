@@ -1,7 +1,8 @@
 """All that is a function of the events made anew from them, in one transaction: facts, bookings, registrations, references, tombstones.
 
 What is history stays: events, decisions sent, closes, activations, dead letters, lines with their revisions and closed figures, and what a
-month remembers having told. Every patient-month is decided again afterwards, so that lines are what the facts come to.
+month remembers having told. Nothing is decided by it, unless that is asked for: where lines had been spoiled, deciding would propose
+adjustments of what was never billed.
 """
 
 from __future__ import annotations
@@ -48,9 +49,13 @@ def rebuild(engine: Engine, settle: Callable[[], None]) -> Rebuilt:
     """Drop and make anew; byte for byte what was there, where nothing had gone wrong. Nobody else writes meanwhile."""
     settle()
     with calm():
-        rebuilt = transaction(engine, _rebuilt)
+        return transaction(engine, _rebuilt)
+
+
+def decide_again(engine: Engine, settle: Callable[[], None]) -> None:
+    """Have every patient-month decided on the facts as they are: open lines change, closed ones get adjustments."""
+    transaction(engine, _mark)
     settle()
-    return rebuilt
 
 
 def _rebuilt(connection: Connection) -> Rebuilt:
@@ -72,7 +77,6 @@ def _rebuilt(connection: Connection) -> Rebuilt:
         events += len(rows)
     _remember(connection, told)
     after = _sums(connection)
-    _mark(connection)
     return Rebuilt(events, [(name, before[name][0], after[name][0]) for name in before if before[name] != after[name]])
 
 

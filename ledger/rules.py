@@ -126,9 +126,14 @@ class Rules:
         other._visible = activations.visible(other.rows)
         return other
 
-    def visible_in(self, tenant: str | None, first: str | None, last: str | None) -> list[Activation]:
-        """The activations that decide some of a tenant's (None: any tenant's) months from `first` to `last`."""
-        return [row for row in self._visible if row.meets(tenant, first, last)]
+    def deciding(self, tenants: Iterable[str], first: str | None, last: str | None) -> list[str]:
+        """Digests of the rule sets that decide some of these tenants' months from `first` to `last`, sorted."""
+        found: set[str] = set()
+        for tenant in tenants:
+            turns = {first or "0001-01", *(row.first for row in self._visible if row.first)}
+            turns |= {shift_month(row.last, 1) for row in self._visible if row.last}
+            found |= {self.row(tenant, month).digest for month in turns if (first or "") <= month <= (last or LATER)}
+        return sorted(found)
 
     def last_in(self, tenant: str | None, first: str | None, last: str | None) -> int:
         """The number of the last activation about some of these months, what took one back included."""

@@ -19,7 +19,7 @@ COMMANDS = (
     "demo", "ingest", "lines", "explain", "events", "alerts", "adjustments", "board", "export", "close", "verify", "sample",
     "serve", "tokens new", "worker", "relay", "send", "reconcile", "positions list", "positions accept-loss",
     "dead-letters list", "dead-letters retry", "rules list", "rules show", "rules check", "rules diff", "rules approve", "rules retire",
-    "replay plan", "replay show", "replay apply", "replay revert", "rebuild", "topics create", "topics check",
+    "replay plan", "replay show", "replay apply", "replay revert", "replay list", "rebuild", "topics create", "topics check",
 )  # fmt: skip
 
 
