@@ -98,6 +98,43 @@ def test_a_visit_that_is_time_itself_is_found_without_any_entry() -> None:
     assert bears(Differences(one, other), march)
 
 
+def test_a_window_is_found_in_a_month_without_readings() -> None:
+    """Given readings in March and a window that ends in April, when it asks for more days, then April is decided."""
+
+    def twelve_days(rules: Document) -> None:
+        rules["families"]["rpm"]["devices"]["codes"]["99445"]["days"][0]["least"] = 12
+
+    story = [
+        "ready for RPM with dr-lee",
+        "device physiologic in RPM with dr-lee set up on 2026-03-10 09:00",
+        "readings of physiologic in RPM on 2026-03-11 for 10 days",
+    ]
+    (april,) = (k for k in known(Tenant("window").tell(story)) if k.month.month == "2026-04")
+    one, other = packaged(), book(twelve_days)
+    assert [[line.code for line in april.lines(rules)] for rules in (one, other)] == [["99445"], []]
+    assert april.patient.months.get("2026-04", {}) == {}
+    assert bears(Differences(one, other), april)
+
+
+def test_windows_that_began_under_other_rules_are_found_long_after() -> None:
+    """Given windows of 40 days until February, then those of a device of that time lie otherwise also half a year later."""
+
+    def of_40_days(rules: Document) -> None:
+        length = rules["families"]["rpm"]["devices"]["window_days"]
+        length[:] = [{**length[0], "value": 40}, {**length[0], "from": "2026-03-01"}]
+
+    story = [
+        "ready for RPM with dr-lee",
+        "device physiologic in RPM with dr-lee set up on 2026-02-10 09:00",
+        "readings of physiologic in RPM on 2026-08-01 for 31 days",
+    ]
+    (august,) = (k for k in known(Tenant("window").tell(story)) if k.month.month == "2026-08")
+    one, other = packaged(), book(of_40_days)
+    assert august.lines(one) != august.lines(other)
+    assert bears(Differences(one, other), august)
+    assert Differences(one, other).programs("2026-08") == {"RPM"}
+
+
 def test_a_change_is_of_its_program_and_its_months() -> None:
     """Given a change of one family, prices of one year, or places of service, then only what it concerns is decided."""
 
