@@ -55,6 +55,6 @@ TINY: Final = Sizes(
     entries=(20, 40, 80),
     processes=0,
     peer_entries=20,
-    history_patients=6,
+    history_patients=20,
     history_copies=2,
 )
