@@ -56,6 +56,7 @@ def plan(settings: Settings, asked: Asked) -> None:
         raise typer.BadParameter(f"{asked.last} is before --from {asked.first}; name the earlier month first", param_hint="--to")
     with opened(settings._replace(rules=None), own_rules=True) as ledger:
         _require_shown(ledger, asked)
+        ledger.settle()
         try:
             raw = _made(settings, asked, ledger)
             _write(asked.out, raw)

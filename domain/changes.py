@@ -64,13 +64,22 @@ def changes(stored: Mapping[Key, Stored], lines: Iterable[Line], scope: Scope) -
 
 
 def between(stored: Mapping[Key, Stored], others: Mapping[Key, Stored]) -> list[Change]:
-    """How lines as they stand in one ledger differ from those in another, closed lines with their adjustments."""
+    """How lines as they stand in one ledger differ from those in another, closed lines with their adjustments.
+
+    Of closed lines units and known amounts are compared: when they were closed decides what else they say.
+    """
     found: list[Change] = []
     for key in sorted(stored.keys() | others.keys(), key=order):
         was, now = _whole(stored.get(key)), _whole(others.get(key))
-        if was != now:
+        settled = _is_settled(stored.get(key)) or _is_settled(others.get(key))
+        same = _same_money(was, now) if settled else was == now
+        if not same:
             found.append(Change(key, ADJUSTMENT if _is_settled(stored.get(key)) else LINE, was, now))
     return found
+
+
+def _same_money(one: Billed, other: Billed) -> bool:
+    return one[0] == other[0] and (None in (one[1], other[1]) or one[1] == other[1])
 
 
 def _whole(line: Stored | None) -> Billed:
@@ -81,8 +90,14 @@ def _whole(line: Stored | None) -> Billed:
     settled = line.closed_units + line.adjusted_units
     if not settled:
         return units, cents, site, day
-    known = line.closed_cents + line.adjusted_cents
-    return units + settled, None if cents is None else cents + known, line.closed_site, line.row.get("date_of_service")
+    known = _settled_cents(line)
+    return units + settled, None if cents is None or known is None else cents + known, line.closed_site, line.row.get("date_of_service")
+
+
+def _settled_cents(line: Stored) -> int | None:
+    """What was closed and adjusted, in US cents; None where no amount was ever known of it."""
+    cents = line.closed_cents + line.adjusted_cents
+    return None if cents == 0 and line.closed_units + line.adjusted_units and line.row.get("unit_amount") is None else cents
 
 
 def _is_settled(line: Stored | None) -> bool:
@@ -97,7 +112,7 @@ def _of_line(key: Key, before: Stored | None, now: Line | None, closed_site: str
     settled = before or Stored("", key, "", 0, {})
     due = payable(now, closed_site)
     if any(owed(settled, due)):
-        billed = settled.closed_units + settled.adjusted_units, settled.closed_cents + settled.adjusted_cents
+        billed = settled.closed_units + settled.adjusted_units, _settled_cents(settled)
         site = closed_site or settled.closed_site
         yield Change(key, ADJUSTMENT, (*billed, site, None), (*(_billed(due)[:2] if due else (0, 0)), site, None))
 

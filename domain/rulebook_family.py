@@ -11,6 +11,8 @@ from domain.rulebook_dated import Citations, Dated, Shape, read_dated
 from domain.rulebook_reader import Place, nothing
 from domain.rulebook_requirements import RequirementSource, read_requirements
 
+LONGEST_WINDOW: Final = 30
+"""Days of a device window at most: `domain.records` looks as far as that."""
 ROLES: Final = frozenset(
     "physician np pa cns cnm pt ot slp rn lpn ma pharmacist csw clinical_psychologist chw".split()  # noqa: SIM905 - reads better
 )
@@ -182,7 +184,7 @@ def _track(place: Place, citations: Citations) -> TrackSource:
 def _devices(place: Place, citations: Citations) -> DeviceSource:
     parts = place.fields(("window_days", "stays", "codes", "set_up"))
     return DeviceSource(
-        read_dated(parts["window_days"], _COUNT, citations),
+        read_dated(parts["window_days"], _WINDOW, citations),
         read_dated(parts["stays"], _STAYS, citations),
         tuple(_day_code(code, part, citations, set_up=False) for code, part in parts["codes"].parts().items()),
         tuple(_day_code(code, part, citations, set_up=True) for code, part in parts["set_up"].parts().items()),
@@ -236,6 +238,16 @@ def _read_days(fields: Mapping[str, Place]) -> tuple[int, int]:
 
 
 _FLAG: Final = Shape(("value",), lambda fields: fields["value"].flag())
+
+
+def _read_window(fields: Mapping[str, Place]) -> int:
+    days = fields["value"].whole(1)
+    if days > LONGEST_WINDOW:
+        fields["value"].fail(f"at most {LONGEST_WINDOW} days: no month further away is decided again for a reading", f"{days} days")
+    return days
+
+
+_WINDOW: Final = Shape(("value",), _read_window)
 _COUNT: Final = Shape(("value",), lambda fields: fields["value"].whole(1))
 _IN_FORCE: Final = Shape((), lambda _: True, absent=lambda: False, ends=True)
 _ENDS: Final = Shape(("value",), lambda fields: fields["value"].one_of({"instant", "month_end"}, "when a revocation takes effect"))

@@ -25,6 +25,7 @@ ADJUSTMENT: Final = "billing.adjustment.proposed.v1"
 MONTH_CLOSED: Final = "billing.month.closed.v1"
 
 Row = dict[str, Any]
+NOTHING_UNDONE: Final[Mapping[str, int]] = {}
 
 
 class PatientMonth(NamedTuple):
@@ -150,12 +151,23 @@ def line_row(month: PatientMonth, identifier: str, line: Line, revision: int, ru
     return row
 
 
-def settle(month: PatientMonth, stored: Mapping[Key, Stored], lines: Iterable[Line], scope: Scope, rule_set: str, cause: Row) -> Outcome:
-    """Compare a decision with what stands and say what changes."""
+def settle(
+    month: PatientMonth,
+    stored: Mapping[Key, Stored],
+    lines: Iterable[Line],
+    scope: Scope,
+    rule_set: str,
+    cause: Row,
+    undone: Mapping[str, int] = NOTHING_UNDONE,
+) -> Outcome:
+    """Compare a decision with what stands and say what changes.
+
+    Where rules are taken back, `undone` are the US cents of the adjustments since they were put in force, by line id.
+    """
     decided = {line.key: line for line in lines}
     outcome = Outcome([], [])
     for key in sorted(stored.keys() | decided.keys(), key=order):
-        _Step(month, key, stored, decided, scope, rule_set, cause).run(outcome)
+        _Step(month, key, stored, decided, scope, rule_set, cause, undone).run(outcome)
     _group(outcome.out)
     return outcome
 
@@ -189,17 +201,17 @@ def payable(now: Line | None, closed_site: str | None) -> Line | None:
     return now if now is not None and now.status in PAYABLE and closed_site is not None else None
 
 
-def owed(before: Stored, line: Line | None, *, undoing: bool = False) -> tuple[int, int | None]:
+def owed(before: Stored, line: Line | None, undone: int = 0) -> tuple[int, int | None]:
     """Units and cents now payable on the closed side, less those closed and already adjusted; None cents where the amount is unknown.
 
     An amount that is unknown is nowhere taken for zero: what was said of it so far stands until it is known, and units that go
-    without one ever having been said of them go without one. Only where other rules are taken back (`undoing`), under which it was
-    known, is what was proposed under them taken back too.
+    without one ever having been said of them go without one. Only where other rules are taken back, under which it was known, is
+    what was proposed since taken back too: `undone`, in US cents.
     """
     units = (line.units if line else 0) - before.closed_units - before.adjusted_units
     cents = amount(line.units, line.cents) if line else 0
-    if cents is None and undoing and before.adjusted_cents:
-        return units, -before.adjusted_cents
+    if cents is None and undone:
+        return units, -undone
     delta = None if cents is None else cents - before.closed_cents - before.adjusted_cents
     return units, delta if delta or line else None
 
@@ -207,7 +219,7 @@ def owed(before: Stored, line: Line | None, *, undoing: bool = False) -> tuple[i
 class _Step:
     """One line of the comparison."""
 
-    __slots__ = ("before", "bound_site", "cause", "month", "now", "payable", "rule_set", "scope")
+    __slots__ = ("before", "bound_site", "cause", "month", "now", "payable", "rule_set", "scope", "undone")
 
     def __init__(
         self,
@@ -218,6 +230,7 @@ class _Step:
         scope: Scope,
         rule_set: str,
         cause: Row,
+        undone: Mapping[str, int],
     ) -> None:
         self.month = month
         self.before = stored.get(key) or Stored(line_id(month, key), key, GONE, 0, {})
@@ -225,6 +238,7 @@ class _Step:
         self.scope = scope
         self.rule_set = rule_set
         self.cause = cause
+        self.undone = undone.get(self.before.line_id, 0)
         self.bound_site = bound_site(self.before, self.now, stored, scope)
         self.payable = payable(self.now, self.bound_site)
         """What is payable now on the closed side."""
@@ -233,7 +247,7 @@ class _Step:
         before = self.before
         status, row = self._listed()
         emitted = self._emitted(status, row)
-        delta_units, delta_cents = owed(before, self.payable, undoing="reverts" in self.cause)
+        delta_units, delta_cents = owed(before, self.payable, self.undone)
         adjusted = bool(delta_units or delta_cents)
         revision = before.revision + (emitted is not None or adjusted or self._differs(status, row))
         if status != CLOSED and row:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from ledger import schema
+from ledger import locks, schema
 from ledger.database import insert_all
 
 PROGRAM: Final = "caremonth"
@@ -19,7 +19,8 @@ CAUSE: Final = "rules/"
 class Activation(NamedTuple):
     """From month `first` to `last`, in `tenant`, the rule set of this digest holds; None stands for all. `at` is in epoch seconds.
 
-    A row that `reverts` another says no more than that the other one no longer counts; its scope is that one's.
+    A row that `reverts` another says no more than that the other one no longer counts; its scope is that one's. `sent` is the number of the
+    last decision that was sent before.
     """
 
     seq: int
@@ -32,6 +33,7 @@ class Activation(NamedTuple):
     by: str
     reason: str
     at: int
+    sent: int = 0
 
     def covers(self, tenant: str, month: str) -> bool:
         """Whether the row speaks of the tenant's month."""
@@ -64,7 +66,7 @@ def after(connection: Connection, seq: int) -> list[Activation]:
 def append(connection: Connection, row: Activation) -> Activation:
     """Add a row, which gets the next number. The tenants concerned are this transaction's own."""
     last = connection.execute(select(func.max(schema.activations.c.seq))).scalar() or 0
-    numbered = row._replace(seq=last + 1)
+    numbered = row._replace(seq=last + 1, sent=locks.number(connection, locks.OUTBOX))
     insert_all(connection, schema.activations, [numbered._asdict()])
     return numbered
 

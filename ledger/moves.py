@@ -41,7 +41,7 @@ def moved(connection: Connection, plan: Plan, scope: Scope, book: Rulebook) -> l
         events = _since(connection, tenant, then.get(tenant, histories.History()), now.get(tenant, histories.History()))
         if events:
             found |= _Bearing(connection, tenant, scope, plan).of(events, question)
-    if rules.last_in(scope.tenant, *scope.span) != plan.document["activation"]:
+    if rules.last_in(scope.tenant, scope.span.last) != plan.document["activation"]:
         found.add("the rules in force")
     return sorted(found)
 
@@ -94,7 +94,8 @@ class _Bearing:
             patient = f"{self.tenant}/{event.subject}"
             document = self.work.patients[patient]
             marks: Sequence[str] = to_decide(placed, months_of(placed.low, placed.high))
-            months = {month for mark in marks for month in spelled(mark, document.months, document.facts)}
+            here = set(months_of(placed.low, placed.high)) if placed.reach == "span" else set()
+            months = here | {month for mark in marks for month in spelled(mark, document.months, document.facts)}
             yield from (f"{patient}/{month}" for month in months if self.span.holds(month))
             if not all(map(self.span.holds, months)):
                 self.beside |= {patient, *self.told}

@@ -148,7 +148,7 @@ def header_of(survey: Survey, scope: Scope) -> Row:
         "format": plans.FORMAT,
         "rule_set_from": ", ".join(sorted(survey.rules.books[digest].id for digest in held)),
         "rule_set_from_digests": held,
-        "activation": survey.rules.last_in(scope.tenant, *scope.span),
+        "activation": survey.rules.last_in(scope.tenant, scope.span.last),
         "rule_set_to": survey.book.id,
         "rule_set_to_digest": survey.book.digest,
         "legal_status": survey.book.legal_status,

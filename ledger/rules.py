@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from domain.rulebook import Rulebook
 from domain.rulebook_compile import compile_rulebook
 from domain.rulebook_stitch import FOR_EVER, NEVER, Part, stitch
 from domain.rulebook_vocabulary import padded, union
+from domain.settlement import ADJUSTMENT, cents_of
 from domain.vocabulary import Vocabulary
 from ledger import activations, locks, schema
 from ledger.activations import Activation
@@ -39,6 +40,7 @@ class Rules:
         self._visible: list[Activation] = []
         self._found: dict[tuple[str, str], Rulebook] = {}
         self._words: Vocabulary | None = None
+        self._proposed: dict[int, dict[str, int]] = {}
 
     def refresh(self, connection: Connection) -> None:
         """Learn of activations since the last time; asked under the lock of the tenants that are decided."""
@@ -98,15 +100,32 @@ class Rules:
         """An activation by its number."""
         return next(row for row in self.rows if row.seq == seq)
 
-    def cause(self, causes: Iterable[str]) -> dict[str, Any]:
-        """What an adjustment names as its cause: events, or the rule set that an activation put in force, with the plan it was part of."""
-        events = [cause.replace("\t", "|") for cause in causes if not cause.startswith(activations.CAUSE)]
-        acts = [self.number(int(cause.removeprefix(activations.CAUSE))) for cause in causes if cause.startswith(activations.CAUSE)]
+    def acts(self, causes: Iterable[str]) -> list[Activation]:
+        """The activations among the causes of something due, the first first."""
+        return sorted(self.number(int(cause.removeprefix(activations.CAUSE))) for cause in causes if cause.startswith(activations.CAUSE))
+
+    def cause(self, causes: Collection[str], deciding: str) -> dict[str, Any]:
+        """What an adjustment names as its cause: events, or the rule set that was put in force, with the plan it was part of.
+
+        Where rules were taken back it is the one that is `deciding` now.
+        """
+        events, acts = [cause.replace("\t", "|") for cause in causes if not cause.startswith(activations.CAUSE)], self.acts(causes)
         told: dict[str, Any] = {"events": sorted(events)} if events or not acts else {}
-        for act in sorted(acts):
-            told |= {"rule_set": self.books[act.digest].id, "plan": act.plan}
+        for act in acts:
+            told |= {"rule_set": deciding if act.reverts else self.books[act.digest].id, "plan": act.plan}
             told |= {"reverts": act.reverts} if act.reverts else {}
         return told
+
+    def proposed_since(self, connection: Connection, act: Activation) -> dict[str, int]:
+        """US cents proposed between rules being put in force and this activation, which takes them back, by line id."""
+        if act.seq not in self._proposed:
+            t = schema.outbox.c
+            between = select(t.event).where(t.type == ADJUSTMENT, t.sequence > self.number(act.reverts or 0).sent, t.sequence <= act.sent)
+            found = self._proposed[act.seq] = dict[str, int]()
+            for (event,) in connection.execute(between.execution_options(yield_per=1000)):
+                data = orjson.loads(event)["data"]
+                found[data["line_id"]] = found.get(data["line_id"], 0) + (cents_of(data["amount_delta"]) or 0)
+        return self._proposed[act.seq]
 
     def beside(self, book: Rulebook, tenant: str | None, first: str | None, last: str | None) -> Rules:
         """These rules as they would be with one more activation."""
@@ -135,9 +154,9 @@ class Rules:
             found |= {self.row(tenant, month).digest for month in turns if (first or "") <= month <= (last or LATER)}
         return sorted(found)
 
-    def last_in(self, tenant: str | None, first: str | None, last: str | None) -> int:
-        """The number of the last activation about some of these months, what took one back included."""
-        return max(row.seq for row in self.rows if self._scope(row).meets(tenant, first, last))
+    def last_in(self, tenant: str | None, last: str | None) -> int:
+        """The number of the last activation about months up to `last`, what took one back included: windows begin in earlier months."""
+        return max(row.seq for row in self.rows if self._scope(row).meets(tenant, None, last))
 
     @property
     def in_force(self) -> set[str]:

@@ -38,7 +38,7 @@ rule_sets = Table("rule_sets", metadata, _text("digest", primary=True), _text("i
 activations = Table(
     "activations", metadata,
     _number("seq", primary=True), _text("tenant", null=True), _text("first", null=True), _text("last", null=True), _text("digest"),
-    _number("reverts", null=True), _text("plan", null=True), _text("by"), _text("reason"), _number("at"),
+    _number("reverts", null=True), _text("plan", null=True), _text("by"), _text("reason"), _number("at"), _number("sent"),
 )  # fmt: skip
 
 approvals = Table(

@@ -133,7 +133,8 @@ class Settlement:
         rulebook = self.rules.at(one.tenant, one.month)
         decision = decide(facts, one.month, registry, rulebook)
         scope = self._scope(one)
-        outcome = settle(one, self.stored[one.key], decision.lines, scope, rulebook.id, self.rules.cause(causes))
+        cause, acts = self.rules.cause(causes, rulebook.id), self.rules.acts(causes)
+        outcome = settle(one, self.stored[one.key], decision.lines, scope, rulebook.id, cause, self._undone(causes))
         self._keep(one, outcome.changed)
         conflicts = conflicts_in(one.month, facts, registry)
         out = [*outcome.out, *alerts(one, decision, scope, conflicts, monthly.state), *adjustment_alerts(outcome.out)]
@@ -141,7 +142,16 @@ class Settlement:
         if out:
             monthly.changed = True
             self.work.know_month(patient, one.month)
-            self.outbox.send(one, out, self._time(one))
+            self.outbox.send(one, out, max(self._time(one), *(act.at for act in acts), 0))
+
+    def _undone(self, causes: Iterable[str]) -> dict[str, int]:
+        """What was proposed since rules were put in force that are taken back now: US cents by line id."""
+        undone: dict[str, int] = {}
+        for act in self.rules.acts(causes):
+            if act.reverts is not None:
+                for line, cents in self.rules.proposed_since(self.connection, act).items():
+                    undone[line] = undone.get(line, 0) + cents
+        return undone
 
     def _earlier(self, patient: str, month: str) -> list[Facts]:
         """Documents of the earlier months whose readings bear on the month."""

@@ -29,7 +29,7 @@ class PatientDocument:
 
     def row(self) -> bytes:
         known = {"months": sorted(self.months), "references": sorted(self.references), "roster": self.roster}
-        return orjson.dumps({**self.facts, **known})
+        return orjson.dumps({**self.facts, **known}, option=orjson.OPT_SORT_KEYS)
 
 
 class MonthDocument:
@@ -129,7 +129,9 @@ class Workspace:
         changed = [{"key": key, "facts": d.row()} for key, d in self.patients.items() if d.changed]
         upsert_all(self.connection, schema.patients, changed)
         months = [
-            {"key": key, "facts": orjson.dumps(d.facts), "state": orjson.dumps(d.state)} for key, d in self.months.items() if d.changed
+            {"key": key, "facts": orjson.dumps(d.facts, option=orjson.OPT_SORT_KEYS), "state": orjson.dumps(d.state)}
+            for key, d in self.months.items()
+            if d.changed
         ]
         upsert_all(self.connection, schema.months, months)
         for patient in self.patients.values():

@@ -157,7 +157,7 @@ def test_an_unknown_price_is_told_as_unknown_and_not_as_nothing() -> None:
 def test_a_price_that_becomes_known_is_a_change() -> None:
     """Given a line closed without a price, when there is one, then its amount is owed."""
     standing = closed(ADDON._replace(cents=None))
-    assert told(changes(standing, [ADDON], WHOLE)) == [("G3003", ADJUSTMENT, (1, 0, "north", None), (1, 3173, "north", None))]
+    assert told(changes(standing, [ADDON], WHOLE)) == [("G3003", ADJUSTMENT, (1, None, "north", None), (1, 3173, "north", None))]
     same(standing, WHOLE, ADDON)
 
 

@@ -117,11 +117,12 @@ def test_a_window_is_found_in_a_month_without_readings() -> None:
 
 
 def test_windows_that_began_under_other_rules_are_found_long_after() -> None:
-    """Given windows of 40 days until February, then those of a device of that time lie otherwise also half a year later."""
+    """Given windows of 28 days until February, then those of a device of that time lie otherwise also half a year later."""
 
-    def of_40_days(rules: Document) -> None:
-        length = rules["families"]["rpm"]["devices"]["window_days"]
-        length[:] = [{**length[0], "value": 40}, {**length[0], "from": "2026-03-01"}]
+    def of_28_days(rules: Document) -> None:
+        devices = rules["families"]["rpm"]["devices"]
+        for versions, name in ((devices["window_days"], "value"), (devices["codes"]["99454"]["days"], "most")):
+            versions[:] = [{**versions[0], name: 28}, {**versions[0], "from": "2026-03-01"}]
 
     story = [
         "ready for RPM with dr-lee",
@@ -129,7 +130,7 @@ def test_windows_that_began_under_other_rules_are_found_long_after() -> None:
         "readings of physiologic in RPM on 2026-08-01 for 31 days",
     ]
     (august,) = (k for k in known(Tenant("window").tell(story)) if k.month.month == "2026-08")
-    one, other = packaged(), book(of_40_days)
+    one, other = packaged(), book(of_28_days)
     assert august.lines(one) != august.lines(other)
     assert bears(Differences(one, other), august)
     assert Differences(one, other).programs("2026-08") == {"RPM"}

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from domain.rulebook_reader import RuleError
 from domain.rulebook_vocabulary import vocabulary
 from ledger.rule_files import PACKAGED, RuleFileError, load_document, load_rulebook, packaged_fingerprint
+from tests.ledger.other_rules import Document, book
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 BROKEN: list[dict[str, Any]] = yaml.safe_load((DATA / "broken-rules.yaml").read_text(encoding="utf-8"))
@@ -136,3 +138,13 @@ def test_the_fingerprint_changes_with_any_byte_any_name_and_what_is_extended(rul
 def test_the_packaged_rules_load_and_keep_their_digest_over_loads() -> None:
     assert load_rulebook(PACKAGED).digest == load_rulebook(PACKAGED).digest
     assert packaged_fingerprint() == packaged_fingerprint(PACKAGED)
+
+
+def test_windows_longer_than_readings_are_waited_for_are_refused() -> None:
+    """Given windows of 60 days, then the rules do not load: a month two months after a reading would not be decided again."""
+
+    def of_60_days(rules: Document) -> None:
+        rules["families"]["rpm"]["devices"]["window_days"][0]["value"] = 60
+
+    with pytest.raises(RuleError, match="at most 30 days"):
+        book(of_60_days)

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from domain.instants import parse_instant
-from ledger import Ledger, LedgerError, applying, open_ledger, plans, whatif
+from ledger import Ledger, LedgerError, applying, open_ledger, planning, plans, whatif
 from ledger.applying import Word
 from ledger.forecast import Span
 from ledger.plan_parts import Scope
+from tests.ledger.other_rules import book, other_prices
 from tests.ledger.test_attacks import Event, close, retraction, time
 from tests.ledger.test_time_and_cause import consent, feed, person, site
 
@@ -84,3 +85,11 @@ def test_such_a_plan_cannot_be_carried_out(ledger: Ledger) -> None:
     raw = whatif.make(ledger.engine, None, Scope(), whatif.Facts(("/ehr",)))
     with pytest.raises(LedgerError, match="compares facts and not rules"):
         applying.apply(ledger.engine, plans.parse(raw), Word("kim", "a test", 0), settle=ledger.settle)
+
+
+def test_a_plan_carried_out_is_no_other_fact(ledger: Ledger) -> None:
+    """Lines closed under rules that no longer hold are compared by what they come to."""
+    feed(ledger, close())
+    raw = planning.make(ledger.engine, book(other_prices), Scope())
+    applying.apply(ledger.engine, plans.parse(raw), Word("kim", "a test", 0), settle=ledger.settle)
+    assert told(plan(ledger, as_of="2030-01-01T00:00:00Z")) == []

@@ -29,7 +29,7 @@ def _activate(connection: Connection) -> None:
     known = {row.name: row.value for row in connection.execute(named)}
     if ACTIVE not in known:
         return
-    row = {"seq": 1, "digest": known[ACTIVE], "by": PROGRAM, "reason": FIRST_REASON, "at": 0}
+    row = {"seq": 1, "digest": known[ACTIVE], "by": PROGRAM, "reason": FIRST_REASON, "at": 0, "sent": 0}
     connection.execute(insert(schema.activations).values(row))
     connection.execute(delete(schema.settings).where(t.name.in_((ACTIVE, FINGERPRINT))))
     connection.execute(insert(schema.settings).values(name=f"rules/{known[FINGERPRINT]}", value=known[ACTIVE]))
