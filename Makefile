@@ -31,7 +31,11 @@ demo: $(STAMP) ## three sites through the whole pipeline
 	@$(BIN)/caremonth demo
 
 test: $(STAMP) ## every test, the layering included; TESTS=tests/domain narrows
+ifeq ($(TESTS),tests)
+	@$(BIN)/python -m tools.halves
+else
 	@$(BIN)/python -m pytest -q $(TESTS)
+endif
 
 check: $(STAMP) ## style, types, layering, sizes, words, docs, schemas
 	@$(BIN)/ruff check .
