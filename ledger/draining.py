@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, or_, select
 
-from domain.records import weight
+from domain.records import A_YEAR, weight
 from ledger import locks, schema
 from ledger.database import chunks, found
 from ledger.keys import one_of
@@ -122,12 +122,17 @@ class Drain:
 
 
 def _bounded(rows: Iterable[Any], limit: int) -> Iterator[tuple[str, str]]:
-    """Patients and marks as long as they stand for less than so many months, one at least: each of several is a year's work."""
-    months = 0
+    """Patients and marks as long as they stand for less than so many months, one at least.
+
+    A mark for several is a year's work; more marks of one patient are about the same months.
+    """
+    before, mine, last = 0, 0, ""
     for patient, mark in rows:
         yield patient, mark
-        months += weight(mark)
-        if months >= limit:
+        if patient != last:
+            before, mine, last = before + mine, 0, patient
+        mine = min(mine + weight(mark), A_YEAR)
+        if before + mine >= limit:
             return
 
 
