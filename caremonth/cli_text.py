@@ -34,7 +34,7 @@ def _waits(row: Row) -> str:
     return ", ".join(row["unmet"]) or ("another line wins" if row.get("excluded_by") else "")
 
 
-_WHOSE: Final[Columns] = {
+WHOSE: Final[Columns] = {
     "tenant": lambda r: r["tenant"],
     "patient": lambda r: r["patient_id"],
     "month": lambda r: r["month"],
@@ -45,7 +45,7 @@ _WHOSE: Final[Columns] = {
 }
 
 LINES: Final[Columns] = {
-    **_WHOSE,
+    **WHOSE,
     "units": lambda r: r["units"],
     "amount": lambda r: dollars(r["amount"]),
     "status": lambda r: r["status"],
@@ -55,7 +55,7 @@ LINES: Final[Columns] = {
 }
 
 ADJUSTMENTS: Final[Columns] = {
-    **_WHOSE,
+    **WHOSE,
     "units ±": lambda r: f"{r['units_delta']:+d}",
     "amount ±": lambda r: _delta(r["amount_delta"]),
     "kind": lambda r: r["kind"],

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from caremonth.cli_output import Columns, clean, put, put_rows, put_styled, width_of_terminal
-from caremonth.cli_text import dollars
+from caremonth.cli_text import WHOSE, dollars
 from caremonth.plan_figures import DAYS_TO_RETURN, LARGEST
 from caremonth.rules_diff import CHANGES
 
@@ -27,13 +27,7 @@ GROUPS: Final[dict[str, tuple[str, Columns]]] = {
     "by_month": ("By month", {"month": lambda r: r["month"], **_SUMS}),
 }
 LARGEST_COLUMNS: Final[Columns] = {
-    "tenant": lambda r: r["tenant"],
-    "patient": lambda r: r["patient_id"],
-    "month": lambda r: r["month"],
-    "program": lambda r: r["program"],
-    "practitioner": lambda r: r["practitioner_id"],
-    "site": lambda r: r["site_id"],
-    "code": lambda r: r["code"],
+    **WHOSE,
     "units": lambda r: f"{r['units_from']} → {r['units_to']}",
     "amount": lambda r: f"{priced(r['amount_from'])} → {priced(r['amount_to'])}",
     "amount ±": lambda r: signed(r["amount_delta"]),

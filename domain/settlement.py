@@ -7,7 +7,7 @@ adjustment (docs/contract.md §3.17).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha1
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -66,6 +66,11 @@ class Scope(NamedTuple):
 
     whole: bool = False
     sites: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, sites: Collection[str | None]) -> Scope:
+        """The scope of closes of these sites; None among them stands for all."""
+        return cls(None in sites, frozenset(site for site in sites if site))
 
     def covers(self, site: str) -> bool:
         """Whether a line of the site is bound."""

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, literal, select
+from sqlalchemy import Connection, Engine
 
 from domain.calendar import shift_month, utc_text
 from domain.records import EVERY, ONWARD
 from domain.rulebook import Rulebook
-from ledger import activations, locks, plans, schema
+from ledger import activations, locks, plans
 from ledger.activations import Activation
 from ledger.approvals import require_applicable
 from ledger.draining import Drain
 from ledger.errors import LedgerError
 from ledger.intake import CHUNK
-from ledger.marks import ROSTER_DUE
+from ledger.marks import ROSTER_DUE, queue_all
 from ledger.moves import moved
 from ledger.plan_parts import Scope
 from ledger.planning import make, require_words
 from ledger.plans import Plan
 from ledger.retry import look, transaction
-from ledger.rules import Rules, ledger_rules, named, store
+from ledger.rules import Rules, ledger_rules, named, rules_of, store
 
 MONTHS_BEFORE: Final = 3
 """A set-up line may be decided by days of the months after it, so marks begin before the months an activation names."""
@@ -139,7 +139,7 @@ def _activated(connection: Connection, plan: Plan, again: Plan | None, book: Rul
 
 
 def _reverted(connection: Connection, digest: str, word: Word) -> Activation:
-    rules = _rules_of(connection)
+    rules = rules_of(connection)
     target = _target(rules, digest)
     rules = _alone(connection, target.tenant)
     target = _target(rules, digest)
@@ -164,13 +164,6 @@ def _reverted(connection: Connection, digest: str, word: Word) -> Activation:
     return _queued(connection, activations.append(connection, row), target)
 
 
-def _rules_of(connection: Connection) -> Rules:
-    """The rules as this transaction sees them."""
-    rules = Rules()
-    rules.refresh(connection)
-    return rules
-
-
 def _target(rules: Rules, digest: str) -> Activation:
     mine = [row for row in rules.rows if row.plan is not None and row.reverts is None and row.plan.startswith(digest)]
     if len({row.plan for row in mine}) != 1 or not digest:
@@ -193,17 +186,13 @@ def _alone(connection: Connection, tenant: str | None) -> Rules:
     else:
         locks.everyone(connection)
     locks.gate(connection)
-    rules = _rules_of(connection)
+    rules = rules_of(connection)
     Drain(connection, rules, None).all_of(mine, CHUNK)
     return rules
 
 
 def _queued(connection: Connection, row: Activation, scope: Activation) -> Activation:
     """Mark what an activation bears on as due: all months of the tenants' patients from shortly before its first one on."""
-    p, t = schema.patients.c, scope.tenant
-    mine = [p.key > f"{t}/", p.key < f"{t}0"] if t else []
     first = EVERY if scope.first is None else shift_month(scope.first, -MONTHS_BEFORE) + ONWARD
-    for mark in (first, ROSTER_DUE):
-        marks = select(p.key, literal(mark), literal(row.cause), literal(locks.batch(connection))).where(*mine)
-        connection.execute(insert(schema.due).from_select(["patient_key", "month", "cause", "batch"], marks))
+    queue_all(connection, [scope.tenant] if scope.tenant else (), (first, ROSTER_DUE), row.cause)
     return row

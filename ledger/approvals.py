@@ -11,7 +11,7 @@ from domain.rulebook import Rulebook
 from domain.rulebook_reader import RuleError
 from ledger import locks, schema
 from ledger.errors import LedgerError
-from ledger.rules import Rules, named, store, stored_book
+from ledger.rules import named, rules_of, store, stored_book
 
 APPROVED: Final = "approved"
 RETIRED: Final = "retired"
@@ -91,24 +91,18 @@ def latest(connection: Connection) -> dict[str, Approval]:
 
 def in_force(connection: Connection) -> list[str]:
     """Digests of the rule sets that decide something in this ledger; that of the months to come first."""
-    rules = _rules(connection)
+    rules = rules_of(connection)
     later = [rules.latest().digest] if rules.rows else []
     return list(dict.fromkeys([*later, *sorted(rules.in_force)]))
 
 
 def closed_under(connection: Connection) -> dict[str, set[str]]:
     """The closed months (YYYY-MM) of any tenant or site, by the digest of the rule set that decides them."""
-    t, rules = schema.closures.c, _rules(connection)
+    t, rules = schema.closures.c, rules_of(connection)
     found: dict[str, set[str]] = {}
     for tenant, month in connection.execute(select(t.tenant, t.month).distinct()):
         found.setdefault(rules.at(tenant, month).digest, set()).add(month)
     return found
-
-
-def _rules(connection: Connection) -> Rules:
-    rules = Rules()
-    rules.refresh(connection)
-    return rules
 
 
 def unexplained_in(connection: Connection, rulebook: Rulebook) -> list[RuleError]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -111,10 +111,10 @@ def _unchanged(month: PatientMonth, stored: Mapping[Key, Stored], lines: Iterabl
 
 
 def _changed(
-    month: PatientMonth, stored: Mapping[Key, Stored], lines: Iterable[Line], sites: Iterable[str | None], rule_set: str
+    month: PatientMonth, stored: Mapping[Key, Stored], lines: Iterable[Line], sites: Collection[str | None], rule_set: str
 ) -> set[str]:
     """The ids of the lines that settling anew would change, or whose figures are not their own; all where a row is none."""
-    scope = Scope(None in sites, frozenset(site for site in sites if site))
+    scope = Scope.of(sites)
     found = {kept.line_id for kept in stored.values() if kept.line_id != line_id(month, kept.key) or _untrue(kept)}
     try:
         return found | {kept.line_id for kept in settle(month, stored, lines, scope, rule_set, {}).changed}

@@ -22,7 +22,7 @@ from ledger.booking import conflicts_of
 from ledger.database import found
 from ledger.holdings import parsed
 from ledger.keys import one_of
-from ledger.marks import REGISTERED
+from ledger.marks import REGISTERED, of_tenants
 from ledger.rules import Rules
 
 OPEN: Final = Scope()
@@ -174,13 +174,13 @@ def _closures(connection: Connection, tenant: str) -> dict[str, Scope]:
     sites: dict[str, list[str | None]] = {}
     for month, site in connection.execute(select(t.month, t.site).where(t.tenant == tenant)):
         sites.setdefault(month, []).append(site)
-    return {month: Scope(None in some, frozenset(site for site in some if site)) for month, some in sites.items()}
+    return {month: Scope.of(some) for month, some in sites.items()}
 
 
 def _waiting(connection: Connection, tenant: str) -> set[str]:
     """Patients of whom something is due; REGISTERED where it may be any."""
     t = schema.due.c
-    mine = (t.patient_key > f"{tenant}/") & (t.patient_key < f"{tenant}0")
+    (mine,) = of_tenants(t.patient_key, [tenant])
     return {key for (key,) in connection.execute(select(t.patient_key).where(mine | (t.patient_key == REGISTERED)).distinct())}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, or_, select
 
 from domain.records import EVERY
 from ledger import locks, schema
@@ -65,6 +65,14 @@ def _queue(connection: Connection, marks: Causes) -> None:
         named = patient == REGISTERED or mark[:7] <= last.get(patient.partition("/")[0], "")
         rows += [{"patient_key": patient, "month": mark, "cause": cause, "batch": batch} for cause in (causes if named else ("",))]
     insert_new(connection, schema.due, rows)
+
+
+def queue_all(connection: Connection, tenants: Collection[str], marks: Iterable[str], cause: str) -> None:
+    """Mark the same of every patient of these tenants, which are this transaction's own, or of all."""
+    key = schema.patients.c.key
+    for mark in marks:
+        rows = select(key, literal(mark), literal(cause), literal(locks.batch(connection))).where(*of_tenants(key, tenants))
+        connection.execute(insert(schema.due).from_select(["patient_key", "month", "cause", "batch"], rows))
 
 
 def last_closed(connection: Connection, tenants: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ledger.errors import LedgerError
 from ledger.forecast import Forecast, Question
 from ledger.plan_parts import Scope
 from ledger.plans import Plan
-from ledger.rules import Rules
+from ledger.rules import rules_of
 from ledger.trusted import reread
 from ledger.workspace import Workspace
 
@@ -31,11 +31,10 @@ def moved(connection: Connection, plan: Plan, scope: Scope, book: Rulebook) -> l
     what changes what the plan says of them: else no plan could be carried out beside live traffic. Raises LedgerError where the events
     the plan was made on are not all in the ledger.
     """
-    rules = Rules()
-    rules.refresh(connection)
+    rules = rules_of(connection)
     question = Question(rules, rules.beside(book, scope.tenant, *scope.span), scope.span, everything=False)
     found: set[str] = set()
-    now = histories.of(connection, [scope.tenant] if scope.tenant else ())
+    now = histories.of(connection, scope.tenants)
     then = {tenant: histories.History(**one) for tenant, one in plan.document["histories"].items()}
     for tenant in sorted(now.keys() | then.keys()):
         events = _since(connection, tenant, then.get(tenant, histories.History()), now.get(tenant, histories.History()))

@@ -83,7 +83,7 @@ def _waiting(connection: Connection, one: PatientMonth) -> list[str | None]:
 def _scope(connection: Connection, one: PatientMonth) -> Scope:
     t = schema.closures.c
     sites = set(connection.execute(select(t.site).where(t.tenant == one.tenant, t.month == one.month)).scalars())
-    return Scope(None in sites, frozenset(site for site in sites if site))
+    return Scope.of(sites)
 
 
 def _adjusted(stored: dict[Key, Stored]) -> Adjusted:

@@ -29,6 +29,11 @@ class Scope(NamedTuple):
     site: str | None = None
     family: str | None = None
 
+    @property
+    def tenants(self) -> list[str]:
+        """The tenant, alone; none stands for all."""
+        return [self.tenant] if self.tenant else []
+
     def row(self) -> Row:
         """As a plan has it."""
         return {"tenant": self.tenant, "from": self.span.first, "to": self.span.last, "site": self.site, "family": self.family}

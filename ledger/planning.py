@@ -19,10 +19,11 @@ from ledger.calm import calm
 from ledger.database import chunks, snapshot, told
 from ledger.errors import LedgerError
 from ledger.forecast import EMPTY, Question
+from ledger.marks import of_tenants
 from ledger.plan_journal import Journal
 from ledger.plan_parts import Done, Part, Scope, Work, alone, exported, processes, run, state_of
 from ledger.plans import Totals
-from ledger.rules import Rules, named
+from ledger.rules import Rules, named, rules_of
 
 TOGETHER: Final = 250
 """Patients whose facts are in memory at once; fixed, so that a plan begun on one machine is finished alike on another."""
@@ -101,13 +102,12 @@ def _made(
 
 def survey(connection: Connection, other: Rulebook | None, scope: Scope) -> Survey:
     """What a plan says of the state it is made on; raises LedgerError for a rule set that the ledger's events do not go with."""
-    rules = Rules()
-    rules.refresh(connection)
+    rules = rules_of(connection)
     if not rules.rows:
         raise LedgerError("nothing was ever taken into this ledger, so there is no history to decide again; ingest events first")
     if other is not None:
         require_words(rules, other)
-    found = histories.of(connection, [scope.tenant] if scope.tenant else ())
+    found = histories.of(connection, scope.tenants)
     if scope.tenant and scope.tenant not in found:
         raise LedgerError("the ledger has no event of this tenant; check the id")
     parts = [Part(tenant, tuple(keys)) for tenant in found for keys in chunks(_patients(connection, tenant), TOGETHER)]
@@ -128,15 +128,16 @@ def require_words(rules: Rules, other: Rulebook) -> None:
 
 def _patients(connection: Connection, tenant: str) -> list[str]:
     t = schema.patients.c.key
-    return list(connection.execute(select(t).where(t > f"{tenant}/", t < f"{tenant}0").order_by(t)).scalars())
+    return list(connection.execute(select(t).where(*of_tenants(t, [tenant])).order_by(t)).scalars())
 
 
 def _months(connection: Connection, scope: Scope) -> tuple[str | None, str | None]:
     """The first and the last month that is asked about: those named, else those there are time or readings of."""
     t = schema.months.c
-    mine = [t.key > f"{scope.tenant}/", t.key < f"{scope.tenant}0"] if scope.tenant else []
     month = func.substr(t.key, func.length(t.key) - 6)
-    first, last = connection.execute(select(func.min(month), func.max(month)).where(func.length(t.facts) > EMPTY, *mine)).one()
+    first, last = connection.execute(
+        select(func.min(month), func.max(month)).where(func.length(t.facts) > EMPTY, *of_tenants(t.key, scope.tenants))
+    ).one()
     return scope.span.first or first, scope.span.last or last
 
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Engine, Table, delete, insert, literal, select
+from sqlalchemy import Connection, Engine, Table, delete, select
 
 from domain.events import Event
 from domain.records import EVERY
@@ -23,9 +23,9 @@ from ledger.calm import calm
 from ledger.database import chunks, is_postgres
 from ledger.draining import Drain
 from ledger.intake import CHUNK
-from ledger.marks import ROSTER_DUE
+from ledger.marks import ROSTER_DUE, queue_all
 from ledger.retry import transaction
-from ledger.rules import Rules
+from ledger.rules import rules_of
 from ledger.trusted import reread
 from ledger.workspace import Workspace
 
@@ -65,8 +65,7 @@ def _rebuilt(connection: Connection) -> Rebuilt:
         from ledger.postgres import unhurried
 
         unhurried(connection)
-    rules = Rules()
-    rules.refresh(connection)
+    rules = rules_of(connection)
     Drain(connection, rules, None).all_of((), CHUNK)
     before, told = _sums(connection), _told(connection)
     for table in DERIVED:
@@ -147,10 +146,7 @@ def _remember(connection: Connection, told: _Told) -> None:
 
 def _mark(connection: Connection) -> None:
     """Have everything decided again."""
-    p = schema.patients.c
-    for mark in (EVERY, ROSTER_DUE):
-        marks = select(p.key, literal(mark), literal(""), literal(locks.batch(connection)))
-        connection.execute(insert(schema.due).from_select(["patient_key", "month", "cause", "batch"], marks))
+    queue_all(connection, (), (EVERY, ROSTER_DUE), "")
 
 
 def _sums(connection: Connection) -> Rows:

@@ -171,6 +171,13 @@ class Rules:
         return self._words
 
 
+def rules_of(connection: Connection) -> Rules:
+    """The rules as a transaction sees them; without any rows in a ledger that is new."""
+    rules = Rules()
+    rules.refresh(connection)
+    return rules
+
+
 def rules_for(engine: Engine, directory: Path | None = None) -> Rules:
     """The ledger's rules; a new ledger takes on the program's. Raises RulesDifferError where the two do not go together.
 
@@ -179,13 +186,11 @@ def rules_for(engine: Engine, directory: Path | None = None) -> Rules:
     """
     files = directory or PACKAGED
     fingerprint = _fingerprint(files)
-    rules = Rules()
 
-    def held(connection: Connection) -> str | None:
-        rules.refresh(connection)
-        return _setting(connection, f"{_FILES}{fingerprint}")
+    def held(connection: Connection) -> tuple[Rules, str | None]:
+        return rules_of(connection), _setting(connection, f"{_FILES}{fingerprint}")
 
-    carried = look(engine, held)
+    rules, carried = look(engine, held)
     if not rules.rows:
         return _begun(engine, load(files), fingerprint)
     if carried is None:
@@ -198,8 +203,7 @@ def rules_for(engine: Engine, directory: Path | None = None) -> Rules:
 
 def ledger_rules(engine: Engine) -> Rules:
     """The rules a ledger is decided by, whatever the program carries; raises LedgerError for a ledger without any."""
-    rules = Rules()
-    look(engine, rules.refresh)
+    rules = look(engine, rules_of)
     if not rules.rows:
         raise LedgerError("nothing was ever taken into this ledger, so no rules hold in it yet; ingest events first")
     return rules
@@ -207,10 +211,9 @@ def ledger_rules(engine: Engine) -> Rules:
 
 def _begun(engine: Engine, carried: Rulebook, fingerprint: str) -> Rules:
     """The rules of a new ledger: the program's, unless another one was quicker."""
-    rules = Rules()
     with writing(engine) as connection:
         locks.setup(connection)
-        rules.refresh(connection)
+        rules = rules_of(connection)
         if not rules.rows:
             store(connection, carried)
             upsert_all(connection, schema.settings, [{"name": f"{_FILES}{fingerprint}", "value": carried.digest}])

@@ -194,9 +194,7 @@ class Settlement:
 
     def _scope(self, one: PatientMonth) -> Scope:
         closures = self._closures(one.tenant, one.month)
-        return (
-            Scope(any(site is None for _, site, _ in closures), frozenset(site for _, site, _ in closures if site)) if closures else Scope()
-        )
+        return Scope.of([site for _, site, _ in closures]) if closures else Scope()
 
     def _progress(self, one: PatientMonth, decision: Decision, state: dict[str, Any]) -> Iterator[Out]:
         """The month's progress where it changed; numbered, so that each has an id of its own."""

@@ -25,6 +25,7 @@ from ledger.database import chunks, reading, writing
 from ledger.errors import LedgerError
 from ledger.forecast import EMPTY
 from ledger.ledger import Ledger, open_ledger
+from ledger.marks import of_tenants
 from ledger.plan_parts import Done, Scope, is_shown
 from ledger.planning import Survey, Told, header_of, survey, written
 from ledger.settling import stored_line
@@ -128,9 +129,7 @@ def _evaluated(connection: Connection, scope: Scope) -> int:
     """Patient-months of the scope with time or readings on file."""
     t = schema.months.c
     month = func.substr(t.key, func.length(t.key) - 6)
-    wanted: list[Any] = [func.length(t.facts) > EMPTY]
-    if scope.tenant:
-        wanted += [t.key > f"{scope.tenant}/", t.key < f"{scope.tenant}0"]
+    wanted: list[Any] = [func.length(t.facts) > EMPTY, *of_tenants(t.key, scope.tenants)]
     if scope.span.first:
         wanted.append(month >= scope.span.first)
     if scope.span.last:
