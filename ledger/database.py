@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from ledger.errors import LedgerError, NoLedgerError
 from ledger.sqlite import WRITES, sqlite_engine
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 CHUNK: Final = 2_000
 LARGE_CHUNK: Final = 10_000
 FORMS: Final = "sqlite:///caremonth.db or postgresql+psycopg://USER@HOST/DATABASE"

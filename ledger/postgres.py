@@ -1,4 +1,4 @@
-"""What is Postgres's alone: sessions, rows in bulk, which errors pass, whether a lost commit was one."""
+"""What is Postgres's alone: sessions, rows in bulk, which errors pass."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from psycopg.pq import Format
 from sqlalchemy import URL, Connection, Engine, Integer, LargeBinary, Table, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
+from ledger import commits
 from ledger.errors import LedgerError
 from ledger.packed import Documents, Numbers, Packed, Texts
 
@@ -71,17 +72,20 @@ def postgres_engine(url: URL) -> Engine:
         known,
         connect_args={"cursor_factory": _BinaryCursor},
         pool_pre_ping=True,
+        pool_recycle=commits.SESSION_SECONDS,
         pool_size=4,
         max_overflow=16,
         execution_options={WAIT: wait},
     )
 
     @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:
+    def _connected(connection: Any, record: Any) -> None:
         for kind, dumper in _DUMPERS.items():
             connection.adapters.register_dumper(kind, dumper)
         asked = ", ".join("set_config(%s, %s, false)" for _ in SETTINGS)
-        connection.execute(f"SELECT {asked}", list(chain.from_iterable(SETTINGS.items())))
+        now = "extract(epoch FROM now())::bigint"
+        told = connection.execute(f"SELECT {now}, {asked}", list(chain.from_iterable(SETTINGS.items()))).fetchone()
+        commits.began(record.info, told[0])
         connection.commit()
 
     return engine
@@ -234,17 +238,6 @@ def _unreached(error: DBAPIError) -> bool:
 
 def _state(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
-
-
-def transaction_number(connection: Connection) -> int:
-    """The number of the transaction that this connection is in."""
-    return int(connection.execute(text("SELECT pg_current_xact_id()::text::bigint")).scalar_one())
-
-
-def was_committed(connection: Connection, number: int) -> bool | None:
-    """What became of a transaction; None while it goes on."""
-    status = connection.execute(text("SELECT pg_xact_status(CAST(CAST(:number AS text) AS xid8))"), {"number": str(number)}).scalar()
-    return None if status == "in progress" else status == "committed"
 
 
 def sentence(error: DBAPIError) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from ledger import locks
+from ledger import commits, locks
 from ledger.database import is_postgres, reading, refusal, snapshot, writing
 from ledger.errors import LedgerError
 
@@ -33,17 +33,18 @@ def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
 
     On Postgres it may be done several times, so it must keep nothing of a time before: after a deadlock, a row that another writer was
     quicker to insert, a lost connection. Races are tried again a bounded number of times, a server that is gone for as long as the URL's
-    `timeout`; then LedgerError. A commit whose answer was lost is looked up by the transaction's number, never repeated on suspicion.
+    `timeout`; then LedgerError. A commit whose answer was lost is looked up by what it wrote, never repeated on suspicion.
     """
     if not is_postgres(engine):
         with writing(engine) as connection:
             return work(connection)
     from ledger import postgres
 
-    until, tries = monotonic() + float(engine.get_execution_options()[postgres.WAIT]), 0
+    wait, tries = float(engine.get_execution_options()[postgres.WAIT]), 0
+    until = monotonic() + wait
     while True:
         try:
-            return _once(engine, work, postgres, until)
+            return _once(engine, work, postgres, wait)
         except DBAPIError as error:
             lost = postgres.is_lost(error)
             if not postgres.passes(error) or monotonic() > until or (not lost and tries >= TRIES):
@@ -73,27 +74,28 @@ def look(engine: Engine, work: Callable[[Connection], T]) -> T:
         sleep(LONGEST_PAUSE / 4)
 
 
-def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType, until: float) -> T:
+def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType, wait: float) -> T:
     with engine.connect() as connection:
         begun = connection.begin()
-        number: int = postgres.transaction_number(connection)
-        connection.info[locks.BATCH] = number
+        made = commits.mark(connection)
+        connection.info[locks.BATCH] = made.token
         done = work(connection)
         try:
             begun.commit()
         except DBAPIError as error:
-            if not (postgres.is_lost(error) and _was_committed(engine, postgres, number, until)):
+            if not (postgres.is_lost(error) and _was_committed(engine, made, wait)):
                 raise
     return done
 
 
-def _was_committed(engine: Engine, postgres: ModuleType, number: int, until: float) -> bool:
+def _was_committed(engine: Engine, made: commits.Mark, wait: float) -> bool:
     """Ask the server, once it is there again, what became of the transaction; LedgerError where it is not there in time."""
-    while monotonic() < until:
+    until = monotonic() + wait
+    while True:
         with suppress(DBAPIError), engine.connect() as connection:
-            known: bool | None = postgres.was_committed(connection, number)
-            if known is not None:
-                return known
+            return commits.arrived(connection, made)
+        if monotonic() > until:
+            break
         sleep(LONGEST_PAUSE / 4)
     raise LedgerError(
         "the database was lost while it committed, and did not come back in time: the last step may be written or not; "

@@ -3,7 +3,8 @@
 `events` and `dead_letters` are what came in and are never changed but for retries; `activations` and `approvals` are what was said of
 rules; `outbox`, `closures` and the closed and adjusted figures of `lines` are history too. `counters` give the numbers of events,
 decisions, dead letters and closes; `positions` tell how far streams were read; `tenants` count a tenant's registrations and closes;
-`histories` sum its events up; `performers` are there to be locked. The rest is a function of the events and can be made anew.
+`histories` sum its events up; `performers` are there to be locked, `commits` tell what a session committed last. The rest is a function of
+the events and can be made anew.
 """
 
 from __future__ import annotations
@@ -142,5 +143,11 @@ performers = Table("performers", metadata, _text("key", primary=True), sqlite_wi
 positions = Table(
     "positions", metadata,
     _text("topic", primary=True), _number("partition", primary=True), _number("next_offset"), _text("writer"), _number("moved_at"),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+commits = Table(
+    "commits", metadata,
+    _number("began", primary=True), _number("session", primary=True), _number("last"),
     sqlite_with_rowid=False,
 )  # fmt: skip

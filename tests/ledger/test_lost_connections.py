@@ -1,13 +1,9 @@
 """The connection to Postgres breaks at any moment, or the server restarts: the ledger goes on, and counts nothing twice."""
 
 import json
-import socket
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
-from threading import Thread
 from time import sleep
 
 import psycopg
@@ -18,9 +14,6 @@ from ledger import LedgerError, Summary, open_ledger
 from tests.ledger.crowd import crowd, fed, figures, write
 from tests.ledger.feed import ingest
 from tests.servers import Postgres
-from tests.servers.ports import free_port
-
-Cut = Callable[[bytes], str]
 
 
 def lines_of(stories: range, closes: bool = False) -> list[bytes]:
@@ -81,64 +74,3 @@ def test_a_server_that_does_not_come_back_is_told_in_a_sentence(stoppable_postgr
         finally:
             stoppable_postgres.switch.start()
         assert Summary.of(ledger.take(ledger.read([("again", lines_of(range(1))[0])]))).accepted == 1
-
-
-@pytest.mark.parametrize("arrives", [True, False], ids=["commit-arrives", "commit-is-lost"])
-def test_a_commit_without_an_answer_is_looked_up(database_url: str, arrives: bool) -> None:
-    """The line breaks at a COMMIT, before or after the server gets it: either way the input is taken in once, and told to be new."""
-    broken = ["not yet"]
-
-    def cut(sent: bytes) -> str:
-        if b"COMMIT" not in sent or broken:
-            return "pass"
-        broken.append("now")
-        return "deliver and break" if arrives else "break"
-
-    line = lines_of(range(1))[0]
-    with open_ledger(database_url) as ledger:
-        assert ledger.rulebook.id
-    with line_to(database_url, cut) as url, open_ledger(url) as ledger:
-        assert ledger.rulebook.id
-        broken.clear()
-        assert Summary.of(ledger.take(ledger.read([("cut", line)]))) == (1, 0, 0)
-        assert broken
-        assert Summary.of(ledger.take(ledger.read([("cut", line)]))) == (0, 1, 0)
-
-
-@contextmanager
-def line_to(url: str, cut: Cut) -> Iterator[str]:
-    """The URL by way of a line that asks `cut` of all that is sent to the server what becomes of it."""
-    parsed = make_url(url)
-    port = free_port()
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        Thread(target=serve, args=(listener, (parsed.host, parsed.port), cut), daemon=True).start()
-        yield parsed.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
-
-
-def serve(listener: socket.socket, server: tuple[str, int], cut: Cut) -> None:
-    while True:
-        try:
-            client, _ = listener.accept()
-        except OSError:
-            return
-        behind = socket.create_connection(server)
-        Thread(target=carry, args=(behind, client, lambda _: "pass"), daemon=True).start()
-        Thread(target=carry, args=(client, behind, cut), daemon=True).start()
-
-
-def carry(source: socket.socket, target: socket.socket, cut: Cut) -> None:
-    """Carry bytes until one side ends, or the line is cut."""
-    try:
-        while part := source.recv(65536):
-            fate = cut(part)
-            if fate != "break":
-                target.sendall(part)
-            if fate != "pass":
-                break
-    except OSError:
-        return
-    finally:
-        for one in (source, target):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()

@@ -78,7 +78,7 @@ def test_a_ledger_with_one_rule_set_gets_it_as_its_first_activation(store: str) 
 
 def test_an_empty_ledger_of_0002_takes_its_rules_on_as_ever(store: str) -> None:
     with open_ledger(store) as ledger, writing(ledger.engine) as connection:
-        for table in ("activations", "approvals", "histories"):
+        for table in ("activations", "approvals", "histories", "commits"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
     with open_ledger(store) as ledger:
@@ -94,7 +94,7 @@ def _histories(ledger: Ledger) -> dict[str, histories.History]:
 
 
 def _take_back_to_0002(ledger: Ledger) -> None:
-    """What version 0003 made, undone: one rule set in the settings, no activations, no sums."""
+    """What versions 0003 and 0004 made, undone: one rule set in the settings, no activations, no sums."""
     t = schema.settings
     with writing(ledger.engine) as connection:
         ((name, digest),) = connection.execute(select(t.c.name, t.c.value).where(t.c.name.like("rules/%"))).all()
@@ -102,7 +102,7 @@ def _take_back_to_0002(ledger: Ledger) -> None:
         connection.execute(
             t.insert(), [{"name": "rules", "value": digest}, {"name": "rules_fingerprint", "value": name.removeprefix("rules/")}]
         )
-        for table in ("activations", "approvals", "histories"):
+        for table in ("activations", "approvals", "histories", "commits"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
 
