@@ -20,7 +20,7 @@ from ledger import Ledger, LedgerError, activations, applying, plans, schema
 from ledger.activations import Activation
 from ledger.applying import Word
 from ledger.database import reading
-from ledger.forecast import Span
+from ledger.extent import Span
 from ledger.plan_parts import Scope
 from ledger.planning import make
 from ledger.rule_files import PACKAGED

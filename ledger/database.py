@@ -148,7 +148,7 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
 def found(connection: Connection, statement: Executable, keys: Iterable[str], **parameters: Any) -> Iterator[Any]:
     """The rows of a statement that asks for `one_of` these keys, as many keys at once as the database takes well."""
     for chunk in chunks(keys, LARGE_CHUNK if is_postgres(connection) else CHUNK):
-        yield from connection.execute(statement, {**parameters, "keys": chunk})
+        yield from connection.execute(statement, {**parameters, "keys": chunk}).all()
 
 
 Rows = Sequence[Mapping[str, Any]]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
+from typing import Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from domain.changes import Change, carried_out, changes
 from domain.decide import decide
-from domain.facts import Conflict, Registry
+from domain.facts import Registry
 from domain.histories import Histories
 from domain.lines import Key
 from domain.records import Facts, reading_months, with_windows
@@ -26,8 +28,8 @@ from ledger.marks import REGISTERED, of_tenants
 from ledger.rules import Rules
 
 OPEN: Final = Scope()
-EMPTY: Final = 2
-"""Bytes of a month's document without facts."""
+NO_LINES: Final[dict[Key, Stored]] = {}
+_NONE: Final = frozenset[str]()
 _L: Final = schema.lines.c
 _LINES: Final = select(
     _L.month_key, _L.line_id, _L.program, _L.practitioner, _L.code, _L.window, _L.status, _L.revision, _L.row, _L.closed_units,
@@ -35,34 +37,20 @@ _LINES: Final = select(
 ).where(one_of(_L.month_key))  # fmt: skip
 _M: Final = schema.months.c
 _MONTHS: Final = select(_M.key, _M.facts).where(one_of(_M.key))
-_SIZES: Final = select(_M.key, func.length(_M.facts)).where(one_of(_M.key))
+_P: Final = schema.patients.c
+_PATIENTS: Final = select(_P.key, _P.facts).where(one_of(_P.key))
 
-
-class Span(NamedTuple):
-    """Months from `first` to `last`; None stands for no limit."""
-
-    first: str | None
-    last: str | None
-
-    def holds(self, month: str) -> bool:
-        """Whether the month is one of them."""
-        return (self.first is None or self.first <= month) and (self.last is None or month <= self.last)
+Months = dict[str, set[str]]
+"""Months by patient."""
+Changes = list[tuple[PatientMonth, Change]]
 
 
 class Question(NamedTuple):
-    """What is asked: the rules that hold, the other ones, the months counted, and whether what cannot differ is decided all the same."""
+    """What is asked: the rules that hold, the other ones, and whether what cannot differ is decided all the same."""
 
     held: Rules
     other: Rules
-    span: Span
     everything: bool
-
-
-class Answer(NamedTuple):
-    """The changes of some patients, in order, and how many patient-months of the span have time or readings on file."""
-
-    changes: list[tuple[PatientMonth, Change]]
-    evaluated: int
 
 
 class Forecast:
@@ -77,30 +65,43 @@ class Forecast:
         self.waiting = _waiting(connection, tenant)
         self.pending = _pending(connection, tenant)
         self._differences: dict[tuple[str, str], Differences] = {}
+        self._programs: dict[str, frozenset[str]] = {}
 
-    def of(self, keys: Sequence[str]) -> Answer:
-        """The changes of these patients (keys `tenant/patient`)."""
-        patients = {key: orjson.loads(facts) for key, facts in found(self.connection, _patients(), keys)}
-        known = {key: _known(patients[key]) for key in sorted(patients)}
-        sizes = dict(found(self.connection, _SIZES, [f"{key}/{month}" for key, months in known.items() for month in months]))
-        evaluated = sum(1 for key, size in sizes.items() if size > EMPTY and self.question.span.holds(key[-7:]))
-        candidates = {key: self._candidates(months) for key, months in known.items()}
-        documents = self._documents(patients, candidates, sizes)
-        wanted = {
-            key: [m for m in months if self._bears(m, patients[key], documents.get(f"{key}/{m}", b"{}"))]
-            for key, months in candidates.items()
-        }
+    def of(self, keys: Sequence[str]) -> Changes:
+        """The changes of these patients (keys `tenant/patient`), in order."""
+        rows = sorted((key, orjson.loads(facts)) for key, facts in found(self.connection, _PATIENTS, keys))
+        known = {key: _known(facts) for key, facts in rows}
+        lasting, file = dict(rows), _File(self.connection)
+        wanted = known if self.question.everything else self._bearing(lasting, known, file)
+        wanted = {key: months for key, months in wanted.items() if months}
+        file.read({key: _read(lasting[key], months) & known[key] for key, months in wanted.items()})
         lines = self._lines([f"{key}/{month}" for key, months in wanted.items() for month in months])
-        conflicts = conflicts_of(self.connection, [key for key, months in wanted.items() if months])
-        answers: list[tuple[PatientMonth, Change]] = []
+        conflicts = conflicts_of(self.connection, wanted)
+        answers: Changes = []
         for key, months in wanted.items():
-            answers += self._patient(key, months, patients[key], documents, lines, conflicts.get(key, ()))
-        return Answer(answers, evaluated)
+            documents = file.parsed(key, _read(lasting[key], months))
+            answers += self._patient(key, sorted(months), partial(Histories, lasting[key], documents, conflicts.get(key, ())), lines)
+        return answers
 
-    def _candidates(self, months: Iterable[str]) -> list[str]:
-        if self.question.everything:
-            return sorted(months)
-        return sorted(month for month in months if self._differ(month).programs(month))
+    def _bearing(self, lasting: dict[str, Facts], known: Months, file: _File) -> Months:
+        """The months that may differ. Of the others no more is read than it takes to know, and no document is parsed that names none of
+        the programs that do."""
+        asked = {key: {month for month in months if self._named(month)} for key, months in known.items()}
+        earlier = {key: {m for month in months for m in self._differ(month).reads(month, lasting[key])} for key, months in asked.items()}
+        file.read({key: (months | earlier[key]) & known[key] for key, months in asked.items()})
+        named = _named_in({program for months in asked.values() for month in months for program in self._named(month)})
+        wanted: Months = {}
+        for key, months in asked.items():
+            documents = file.parsed(key, known[key], named)
+            wanted[key] = {month for month in months if self._differ(month).bears_on(month, lasting[key], documents)}
+        return wanted
+
+    def _named(self, month: str) -> frozenset[str]:
+        """The programs that differ in a month."""
+        programs = self._programs.get(month)
+        if programs is None:
+            programs = self._programs[month] = self._differ(month).programs(month)
+        return programs
 
     def _differ(self, month: str) -> Differences:
         """The differences between the two rulebooks; one object for all months that are decided by the same two."""
@@ -109,16 +110,6 @@ class Forecast:
         if pair not in self._differences:
             self._differences[pair] = Differences(one, other)
         return self._differences[pair]
-
-    def _bears(self, month: str, lasting: Facts, facts: bytes) -> bool:
-        return self.question.everything or self._differ(month).bears_on(month, lasting, facts)
-
-    def _documents(self, patients: dict[str, Facts], candidates: dict[str, list[str]], sizes: dict[str, int]) -> dict[str, bytes]:
-        keys = {f"{key}/{month}" for key, months in candidates.items() for month in months}
-        for key, months in candidates.items():
-            for month in months:
-                keys.update(f"{key}/{m}" for m in reading_months(patients[key], month))
-        return dict(found(self.connection, _MONTHS, sorted(keys & sizes.keys())))
 
     def _lines(self, month_keys: Sequence[str]) -> dict[str, dict[Key, Stored]]:
         lines: dict[str, dict[Key, Stored]] = {}
@@ -130,25 +121,19 @@ class Forecast:
         return lines
 
     def _patient(
-        self, key: str, months: Sequence[str], lasting: Facts, documents: dict[str, bytes], lines: dict[str, dict[Key, Stored]],
-        conflicts: Sequence[Conflict],
-    ) -> Iterator[tuple[PatientMonth, Change]]:  # fmt: skip
-        patient = key.partition("/")[2]
-        due = key in self.waiting or REGISTERED in self.waiting
-        read = {m: orjson.loads(documents[f"{key}/{m}"]) for m in self._read(lasting, months) if f"{key}/{m}" in documents}
-        made, present = Histories(lasting, read, conflicts), Histories(lasting, read, conflicts)
+        self, key: str, months: Sequence[str], histories: Callable[[], Histories], lines: dict[str, dict[Key, Stored]]
+    ) -> Iterator[tuple[PatientMonth, Change]]:
+        patient, due = key.partition("/")[2], key in self.waiting or REGISTERED in self.waiting
+        made, present = histories(), None
         for month in months:
             one = PatientMonth(self.tenant, patient, month)
-            stored, scope = lines.get(one.key, {}), self.closures.get(month, OPEN)
+            stored, scope = lines.get(f"{key}/{month}", NO_LINES), self.closures.get(month, OPEN)
             if due or one.key in self.pending:
+                present = present or histories()
                 now = decide(present.of(month), month, self.registry, self._held(month)).lines
                 stored = carried_out(one, stored, now, scope, self.pending.get(one.key, ()))
             for change in changes(stored, decide(made.of(month), month, self.registry, self._other(month)).lines, scope):
                 yield one, change
-
-    def _read(self, lasting: Facts, months: Iterable[str]) -> set[str]:
-        """The months whose documents bear on these."""
-        return {*months, *(m for month in months for m in reading_months(lasting, month))}
 
     def _held(self, month: str) -> Rulebook:
         return self.question.held.at(self.tenant, month)
@@ -157,8 +142,41 @@ class Forecast:
         return self.question.other.at(self.tenant, month)
 
 
-def _patients() -> Any:
-    return select(schema.patients.c.key, schema.patients.c.facts).where(one_of(schema.patients.c.key))
+class _File:
+    """The documents of patients' months: each read once, and parsed once it is asked for."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._raw: dict[str, dict[str, bytes]] = {}
+        self._facts: dict[str, dict[str, Facts]] = {}
+        self._asked: Months = {}
+
+    def read(self, wanted: Months) -> None:
+        """Have these months' documents at hand, where there are any."""
+        keys = [f"{key}/{month}" for key, months in wanted.items() for month in sorted(months - self._asked.get(key, _NONE))]
+        for key, months in wanted.items():
+            self._asked.setdefault(key, set()).update(months)
+        for month_key, facts in found(self.connection, _MONTHS, keys):
+            self._raw.setdefault(month_key[:-8], {})[month_key[-7:]] = facts
+
+    def parsed(self, key: str, months: AbstractSet[str], wanted: Callable[[bytes], bool] = bool) -> dict[str, Facts]:
+        """The facts of a patient by month: of these months, as far as they were read and are `wanted`, and of those asked for before."""
+        raw, facts = self._raw.get(key, {}), self._facts.setdefault(key, {})
+        for month in months & raw.keys() - facts.keys():
+            if wanted(raw[month]):
+                facts[month] = orjson.loads(raw[month])
+        return facts
+
+
+def _named_in(programs: set[str]) -> Callable[[bytes], bool]:
+    """Whether a document, as it is stored, may be about one of the programs."""
+    names = [b'"%b"' % name.encode() for name in sorted(programs)]
+    return lambda facts: any(name in facts for name in names)
+
+
+def _read(lasting: Facts, months: set[str]) -> set[str]:
+    """The months whose documents bear on these."""
+    return months.union(*(reading_months(lasting, month) for month in months)) if lasting.get("set_ups") else months
 
 
 def _known(document: Facts) -> set[str]:

@@ -32,7 +32,7 @@ def moved(connection: Connection, plan: Plan, scope: Scope, book: Rulebook) -> l
     the plan was made on are not all in the ledger.
     """
     rules = rules_of(connection)
-    question = Question(rules, rules.beside(book, scope.tenant, *scope.span), scope.span, everything=False)
+    question = Question(rules, rules.beside(book, scope.tenant, *scope.span), everything=False)
     found: set[str] = set()
     now = histories.of(connection, scope.tenants)
     then = {tenant: histories.History(**one) for tenant, one in plan.document["histories"].items()}
@@ -106,7 +106,7 @@ class _Bearing:
         forecast = Forecast(self.connection, self.tenant, question)
         for keys in chunks(sorted(self.beside), TOGETHER):
             now: dict[str, list[Row]] = {}
-            for month, change in forecast.of(keys).changes:
+            for month, change in forecast.of(keys):
                 if not self.span.holds(month.month):
                     now.setdefault(f"{self.tenant}/{month.patient}", []).append(change.row(month))
             for key in keys:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Self
 import orjson
 
 from domain.settlement import Row
+from ledger.extent import Extent
 from ledger.plan_parts import Done
 from ledger.plans import Totals
 
@@ -45,7 +46,7 @@ class Journal:
 
     def _keep(self, done: Done) -> None:
         if self._file is not None:
-            row = [done.state, [change.decode() for change in done.changes], list(done.totals), done.evaluated]
+            row = [done.state, [change.decode() for change in done.changes], list(done.totals), list(done.extent)]
             self._file.write(orjson.dumps(row) + b"\n")
             self._file.flush()
 
@@ -58,7 +59,7 @@ class Journal:
                 return
             for line in file:
                 try:
-                    state, changes, totals, evaluated = orjson.loads(line)
+                    state, changes, totals, counted = orjson.loads(line)
                 except ValueError:
                     return
-                yield Done(state, [change.encode() for change in changes], Totals(*totals), evaluated)
+                yield Done(state, [change.encode() for change in changes], Totals(*totals), Extent(*counted))

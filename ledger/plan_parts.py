@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from multiprocessing import get_context
@@ -17,7 +17,8 @@ from domain.changes import Change
 from domain.settlement import Row
 from ledger import locks, plans, schema
 from ledger.database import connect, is_postgres
-from ledger.forecast import Forecast, Question, Span
+from ledger.extent import Extent, Span, extent
+from ledger.forecast import Forecast, Question
 from ledger.plans import Totals
 
 
@@ -45,10 +46,22 @@ class Scope(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some patients of a tenant, by their keys."""
+    """Some patients of a tenant, by their keys, and a stretch of the keys of months, `low` to before `high`, that is counted with them.
+
+    The stretches leave none out; they are not those patients', since keys of months are in another order than keys of patients.
+    """
 
     tenant: str
     keys: tuple[str, ...]
+    low: str
+    high: str
+
+
+def parted(tenant: str, groups: Iterable[Sequence[str]]) -> list[Part]:
+    """The parts of a tenant whose patients come in these groups."""
+    listed = list(groups)
+    bounds = [f"{tenant}/", *sorted(f"{keys[0]}/" for keys in listed[1:]), f"{tenant}0"]
+    return [Part(tenant, tuple(keys), low, high) for keys, low, high in zip(listed, bounds, bounds[1:], strict=False)]
 
 
 class Done(NamedTuple):
@@ -57,7 +70,7 @@ class Done(NamedTuple):
     state: str
     changes: list[bytes]
     totals: Totals
-    evaluated: int
+    extent: Extent
 
 
 class Work(NamedTuple):
@@ -86,9 +99,10 @@ def alone(connection: Connection, parts: Sequence[Part], work: Work) -> Iterator
 def _answered(connection: Connection, part: Part, work: Work, forecasts: dict[str, Forecast], state: str) -> Done:
     if part.tenant not in forecasts:
         forecasts[part.tenant] = Forecast(connection, part.tenant, work.question)
-    answer = forecasts[part.tenant].of(part.keys)
-    shown = [(month, change) for month, change in answer.changes if is_shown(work.scope, change)]
-    return Done(state, plans.rows(shown), plans.totals_of(change for _, change in shown), answer.evaluated)
+    found = forecasts[part.tenant].of(part.keys)
+    shown = [(month, change) for month, change in found if is_shown(work.scope, change)]
+    counted = extent(connection, work.scope.span, schema.months.c.key >= part.low, schema.months.c.key < part.high)
+    return Done(state, plans.rows(shown), plans.totals_of(change for _, change in shown), counted)
 
 
 def is_shown(scope: Scope, change: Change) -> bool:

@@ -9,7 +9,7 @@ from os import cpu_count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, select
 
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
@@ -18,16 +18,18 @@ from ledger import histories, plans, schema
 from ledger.calm import calm
 from ledger.database import chunks, snapshot, told
 from ledger.errors import LedgerError
-from ledger.forecast import EMPTY, Question
+from ledger.extent import Extent
+from ledger.forecast import Question
 from ledger.marks import of_tenants
 from ledger.plan_journal import Journal
-from ledger.plan_parts import Done, Part, Scope, Work, alone, exported, processes, run, state_of
+from ledger.plan_parts import Done, Part, Scope, Work, alone, exported, parted, processes, run, state_of
 from ledger.plans import Totals
 from ledger.rules import Rules, named, rules_of
 
-TOGETHER: Final = 250
-"""Patients whose facts are in memory at once; fixed, so that a plan begun on one machine is finished alike on another."""
-MANY: Final = 4 * TOGETHER
+TOGETHER: Final = 100
+"""Patients whose facts are in memory at once; fixed, so that a plan begun on one machine is finished alike on another, and few enough that
+no process waits long for the last part of another."""
+MANY: Final = 1_000
 TRIES: Final = 10
 
 Told = Callable[[int, int], None]
@@ -44,7 +46,6 @@ class Survey(NamedTuple):
     rules: Rules
     book: Rulebook
     histories: dict[str, histories.History]
-    months: tuple[str | None, str | None]
     parts: list[Part]
     state: str
 
@@ -78,7 +79,7 @@ def _made(
         connection = stack.enter_context(snapshot(engine))
         state = survey(connection, other, scope)
         header = header_of(state, scope)
-        question = Question(state.rules, state.rules.beside(state.book, scope.tenant, *scope.span), scope.span, everything)
+        question = Question(state.rules, state.rules.beside(state.book, scope.tenant, *scope.span), everything)
         kept = stack.enter_context(Journal(journal, header, state.state))
         left = state.parts[len(kept.done) :]
         if workers < 2 or len(left) * TOGETHER < MANY or engine.url.database in (None, "", ":memory:"):
@@ -97,7 +98,7 @@ def _made(
             kept.add(done)
             if progress is not None:
                 progress(number, len(state.parts))
-        return written(header, kept.done)
+        return written(header, kept.done, scope)
 
 
 def survey(connection: Connection, other: Rulebook | None, scope: Scope) -> Survey:
@@ -110,9 +111,9 @@ def survey(connection: Connection, other: Rulebook | None, scope: Scope) -> Surv
     found = histories.of(connection, scope.tenants)
     if scope.tenant and scope.tenant not in found:
         raise LedgerError("the ledger has no event of this tenant; check the id")
-    parts = [Part(tenant, tuple(keys)) for tenant in found for keys in chunks(_patients(connection, tenant), TOGETHER)]
+    parts = [part for tenant in found for part in parted(tenant, chunks(_patients(connection, tenant), TOGETHER))]
     book = named(connection, other) if other is not None else rules.latest(scope.tenant or "")
-    return Survey(rules, book, found, _months(connection, scope), parts, state_of(connection))
+    return Survey(rules, book, found, parts, state_of(connection))
 
 
 def require_words(rules: Rules, other: Rulebook) -> None:
@@ -131,16 +132,6 @@ def _patients(connection: Connection, tenant: str) -> list[str]:
     return list(connection.execute(select(t).where(*of_tenants(t, [tenant])).order_by(t)).scalars())
 
 
-def _months(connection: Connection, scope: Scope) -> tuple[str | None, str | None]:
-    """The first and the last month that is asked about: those named, else those there are time or readings of."""
-    t = schema.months.c
-    month = func.substr(t.key, func.length(t.key) - 6)
-    first, last = connection.execute(
-        select(func.min(month), func.max(month)).where(func.length(t.facts) > EMPTY, *of_tenants(t.key, scope.tenants))
-    ).one()
-    return scope.span.first or first, scope.span.last or last
-
-
 def header_of(survey: Survey, scope: Scope) -> Row:
     """What a plan says before its figures."""
     held = survey.rules.deciding(survey.histories or [""], *scope.span)
@@ -153,7 +144,6 @@ def header_of(survey: Survey, scope: Scope) -> Row:
         "rule_set_to": survey.book.id,
         "rule_set_to_digest": survey.book.digest,
         "legal_status": survey.book.legal_status,
-        "months": list(survey.months),
         "history": plans.history_of(told),
         "histories": told,
         "scope": scope.row(),
@@ -163,8 +153,10 @@ def header_of(survey: Survey, scope: Scope) -> Row:
     }
 
 
-def written(header: Row, done: Sequence[Done]) -> bytes:
-    """The bytes of a plan whose parts are all done."""
+def written(header: Row, done: Sequence[Done], scope: Scope) -> bytes:
+    """The bytes of a plan whose parts are all done. Its months are those named, else those there are time or readings of."""
     totals = reduce(Totals.together, (one.totals for one in done), Totals())
-    figures = {"evaluated": sum(one.evaluated for one in done), "totals": totals.row()}
+    found = reduce(Extent.together, (one.extent for one in done), Extent())
+    months = [scope.span.first or found.first, scope.span.last or found.last]
+    figures = {"months": months, "evaluated": found.evaluated, "totals": totals.row()}
     return plans.write({**header, **figures}, [change for one in done for change in one.changes])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Engine, func, insert, select
@@ -23,7 +23,7 @@ from ledger import plans, schema
 from ledger.activations import Activation
 from ledger.database import chunks, reading, writing
 from ledger.errors import LedgerError
-from ledger.forecast import EMPTY
+from ledger.extent import Extent, extent
 from ledger.ledger import Ledger, open_ledger
 from ledger.marks import of_tenants
 from ledger.plan_parts import Done, Scope, is_shown
@@ -54,9 +54,9 @@ def make(engine: Engine, other: Rulebook | None, scope: Scope, facts: Facts, pro
             second.ingest(_events(connection, scope, facts, progress))
             with reading(second.engine) as there:
                 parts = [_done(connection, there, tenant, keys, scope) for tenant, keys in _patients(connection, there, scope)]
-        count = _evaluated(connection, scope)
-        parts.append(Done("", [], plans.Totals(), count))
-        return written({**header_of(found, scope), "facts": facts.row(), **({"rules": None} if other is None else {})}, parts)
+        counted = extent(connection, scope.span, *of_tenants(schema.months.c.key, scope.tenants))
+        parts.append(Done("", [], plans.Totals(), counted))
+        return written({**header_of(found, scope), "facts": facts.row(), **({"rules": None} if other is None else {})}, parts, scope)
 
 
 def _require_known(connection: Connection, facts: Facts) -> None:
@@ -113,7 +113,7 @@ def _done(one: Connection, other: Connection, tenant: str, patients: Sequence[st
             key = (patient, month)
             some = between(before.get(key, {}), after.get(key, {}))
             found += [(PatientMonth(tenant, patient, month), change) for change in some if is_shown(scope, change)]
-    return Done("", plans.rows(found), plans.totals_of(change for _, change in found), 0)
+    return Done("", plans.rows(found), plans.totals_of(change for _, change in found), Extent())
 
 
 def _lines(connection: Connection, tenant: str, patients: Sequence[str]) -> dict[tuple[str, str], dict[Key, Stored]]:
@@ -123,15 +123,3 @@ def _lines(connection: Connection, tenant: str, patients: Sequence[str]) -> dict
         stored = stored_line(row)
         found.setdefault((row["patient"], row["month"]), {})[stored.key] = stored
     return found
-
-
-def _evaluated(connection: Connection, scope: Scope) -> int:
-    """Patient-months of the scope with time or readings on file."""
-    t = schema.months.c
-    month = func.substr(t.key, func.length(t.key) - 6)
-    wanted: list[Any] = [func.length(t.facts) > EMPTY, *of_tenants(t.key, scope.tenants)]
-    if scope.span.first:
-        wanted.append(month >= scope.span.first)
-    if scope.span.last:
-        wanted.append(month <= scope.span.last)
-    return int(connection.execute(select(func.count()).select_from(schema.months).where(*wanted)).scalar() or 0)

@@ -9,10 +9,21 @@ from hypothesis import strategies as st
 from domain.calendar import month_days
 from domain.rule_differences import EVERYTHING, Differences
 from domain.rulebook import Rulebook
+from domain.rulebook_compile import compile_rulebook
 from domain.rulebook_stitch import FOR_EVER, NEVER, stitch
 from domain.rulebook_vocabulary import vocabulary
 from tests.generators import MONTHS, Dice, random_history
-from tests.ledger.other_rules import Document, addon_of_20_minutes, book, no_medical_assistants, other_prices, packaged, sixteen_days
+from tests.ledger.other_rules import (
+    Document,
+    addon_of_20_minutes,
+    book,
+    document,
+    monitoring_beside_monitoring,
+    no_medical_assistants,
+    other_prices,
+    packaged,
+    sixteen_days,
+)
 from tests.ledger.rule_edits import edited
 from tests.properties.pure import Known, patient_months
 from tests.scenario_steps import Tenant
@@ -34,8 +45,11 @@ def some(seed: int) -> list[Known]:
 
 def bears(differences: Differences, one: Known) -> bool:
     """Whether the patient-month is decided."""
-    month = one.month.month
-    return differences.bears_on(month, one.patient.lasting, orjson.dumps(one.patient.months.get(month, {})))
+    month, lasting, documents = one.month.month, one.patient.lasting, one.patient.months
+    read = {month, *differences.reads(month, lasting)}
+    named = [b'"%b"' % program.encode() for program in differences.programs(month)]
+    found = {name: documents[name] for name in read & documents.keys() if any(some in orjson.dumps(documents[name]) for some in named)}
+    return bool(differences.programs(month)) and differences.bears_on(month, lasting, found)
 
 
 def missed(one: Rulebook, other: Rulebook, months: list[Known]) -> list[Known]:
@@ -134,6 +148,100 @@ def test_windows_that_began_under_other_rules_are_found_long_after() -> None:
     assert august.lines(one) != august.lines(other)
     assert bears(Differences(one, other), august)
     assert Differences(one, other).programs("2026-08") == {"RPM"}
+
+
+def test_time_below_what_the_changed_code_asks_for_is_the_same_under_both() -> None:
+    """Given add-ons of 20 minutes in place of 15 after a base of 30, then 44 minutes are not decided, 45 are."""
+    story = ["ready for CPM with dr-lee", "ready for CPM with dr-lee, patient P2"]
+    story += [
+        "time 2026-03-02 10:00 for 44:00 by dr-lee for dr-lee in CPM",
+        "time 2026-03-03 10:00 for 45:00 by dr-lee for dr-lee in CPM, patient P2",
+    ]
+    one, other = packaged(), book(addon_of_20_minutes)
+    months = {k.month.patient: k for k in known(Tenant("least").tell(story)) if k.month.month == "2026-03"}
+    assert [len(months[name].lines(one)) - len(months[name].lines(other)) for name in ("P1", "P2")] == [0, 1]
+    assert [bears(Differences(one, other), months[name]) for name in ("P1", "P2")] == [False, True]
+
+
+def test_time_of_the_next_month_in_one_zone_has_seconds_of_this_one_in_another() -> None:
+    """Given CCM without `ma` from April on, when time of one at one in the morning of April in New York meets pain management on the last
+    evening of March in Los Angeles, then March is decided: it has those seconds back. What is whole in March is the same."""
+
+    def from_april(rules: Document) -> None:
+        roles = rules["families"]["ccm"]["tracks"]["staff"]["roles"]
+        last = roles[-1]
+        roles.append({**last, "from": "2026-04-01", "value": [role for role in last["value"] if role != "ma"]})
+        last.pop("to", None)
+
+    story = [
+        "ready for CPM with dr-lee",
+        "ready for CCM with dr-lee",
+        "time 2026-04-01 01:00 for 30:00 by ma-joy for dr-lee in CCM, at north",
+        "time 2026-03-31 22:05 for 30:00 by dr-lee for dr-lee in CPM, at west",
+        "ready for CCM with dr-lee, patient P2",
+        "time 2026-03-16 10:00 for 30:00 by ma-joy for dr-lee in CCM, at north, patient P2",
+    ]
+    one, other = packaged(), book(from_april)
+    months = {k.month.patient: k for k in known(Tenant("midnight").tell(story)) if k.month.month == "2026-03"}
+    edge, whole = months["P1"], months["P2"]
+    assert [[line.code for line in edge.lines(rules)] for rules in (one, other)] == [[], ["G3002"]]
+    assert bears(Differences(one, other), edge)
+    assert not bears(Differences(one, other), whole)
+
+
+def test_programs_beside_each_other_are_found_where_both_are() -> None:
+    """Given RPM and RTM that no longer exclude each other, then a patient with both is decided, one with either is not."""
+    devices = [
+        "ready for RPM with dr-lee",
+        "device physiologic in RPM with dr-lee set up on 2026-03-01 09:00",
+        "readings of physiologic in RPM on 2026-03-01 for 20 days",
+    ]
+    other_ones = [
+        "ready for RTM with dr-roy",
+        "device respiratory in RTM with dr-roy set up on 2026-03-01 09:00",
+        "readings of respiratory in RTM on 2026-03-01 for 20 days",
+    ]
+    story = [*devices, *other_ones, *(f"{step}, patient P2" for step in devices), *(f"{step}, patient P3" for step in other_ones)]
+    one, other = packaged(), book(monitoring_beside_monitoring)
+    months = {k.month.patient: k for k in known(Tenant("rivals").tell(story)) if k.month.month == "2026-03"}
+    assert months["P1"].lines(one) != months["P1"].lines(other)
+    assert [bears(Differences(one, other), months[name]) for name in ("P1", "P2", "P3")] == [True, False, False]
+
+
+def test_patients_with_nothing_that_counts_are_not_decided() -> None:
+    """Given consent, a visit and a device, but neither time nor readings, then no change of the program bears on any month."""
+
+    def at_once(rules: Document) -> None:
+        for family in ("rpm", "bhi"):
+            for version in rules["families"][family]["consent_ends"]:
+                version["value"] = "month_end" if version["value"] == "instant" else "instant"
+
+    story = [
+        "ready for BHI with dr-lee",
+        "ready for RPM with dr-lee",
+        "device physiologic in RPM with dr-lee set up on 2026-03-01 09:00",
+        "time 2026-03-02 10:00 for 50:00 by dr-lee for dr-lee in CPM",
+    ]
+    one, other = packaged(), book(at_once, sixteen_days)
+    assert Differences(one, other).programs("2026-03") == {"BHI", "RPM"}
+    months = known(Tenant("nothing").tell(story))
+    assert months
+    assert [k.month for k in months if bears(Differences(one, other), k)] == []
+
+
+def test_the_order_of_a_file_and_who_says_so_are_no_difference() -> None:
+    """Given the same rules as they are stored, with sorted keys, or with another citation, then no patient-month is decided."""
+
+    def cited(rules: Document) -> None:
+        rules["families"]["ccm"]["visit"][-1]["source"] = ["CONTRACT-3.8"]
+        for version in rules["ruleset"]["exclusions"]["rpm-rtm"]:
+            version["source"] = ["CONTRACT-3.8"]
+
+    stored = compile_rulebook(orjson.loads(orjson.dumps(document(), option=orjson.OPT_SORT_KEYS)))
+    changed = book(cited)
+    assert changed.days != packaged().days
+    for other in (stored, changed):
+        assert {month: Differences(packaged(), other).programs(month) for month in MONTHS} == dict.fromkeys(MONTHS, frozenset())
 
 
 def test_a_change_is_of_its_program_and_its_months() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ledger import Ledger, LedgerError, activations, applying, open_ledger, plans
 from ledger.database import reading
-from ledger.forecast import Span
+from ledger.extent import Span
 from ledger.plan_parts import Scope
 from tests.ledger.other_rules import FIVE, addon_of_20_minutes, book, ledger_under, other_prices, packaged
 from tests.ledger.pain import LATE, PRICES, STORY, TWENTY, addons, filled, later

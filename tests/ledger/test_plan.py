@@ -10,9 +10,10 @@ import pytest
 
 from ledger import Ledger, LedgerError, open_ledger
 from ledger.database import reading
-from ledger.forecast import Span
+from ledger.extent import Span
 from ledger.plan_parts import Scope
 from ledger.planning import make
+from tests.generators import Dice
 from tests.ledger.crowd import crowd
 from tests.ledger.other_rules import (
     FIVE,
@@ -26,6 +27,7 @@ from tests.ledger.other_rules import (
     sixteen_days,
 )
 from tests.ledger.replays import differing, feed, planned, stories, sums, units_of
+from tests.ledger.rule_edits import edited
 from tests.scenario_steps import Tenant
 
 Told = tuple[Ledger, list[dict[str, Any]]]
@@ -66,6 +68,15 @@ def test_one_process_and_two_write_the_same_bytes(told: Told) -> None:
     plans_made = [make(ledger.engine, other, Scope(), workers=workers) for workers in (1, 2, 2)]
     assert len(plans_made[0]) > 10_000
     assert plans_made == [plans_made[0]] * 3
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_not_decided_would_have_come_to_the_same(told: Told, seed: int) -> None:
+    """Given any change to the rules, of all months or of some, then deciding everything writes the same bytes."""
+    ledger, _ = told
+    other = edited(Dice(seed), most=5)
+    for scope in (Scope(), Scope(span=Span("2026-02", "2026-02"))):
+        assert make(ledger.engine, other, scope, workers=1) == make(ledger.engine, other, scope, workers=1, everything=True)
 
 
 def test_order_and_duplicates_of_the_events_do_not_show(told: Told) -> None:

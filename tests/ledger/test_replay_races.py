@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import open_ledger
-from ledger.forecast import Span
+from ledger.extent import Span
 from ledger.plan_parts import Scope
 from tests.ledger.live import PATIENTS, addons, base, due, more, sets
 from tests.ledger.other_rules import addon_of_20_minutes, book, rules_of

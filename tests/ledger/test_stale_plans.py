@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from ledger import Ledger, LedgerError, open_ledger, plans
-from ledger.forecast import Span
+from ledger.extent import Span
 from ledger.plan_parts import Scope
 from ledger.planning import make
 from tests.ledger.other_rules import addon_of_20_minutes, book, ledger_under, packaged, proposed, rules_of, sixteen_days

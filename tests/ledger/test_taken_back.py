@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledger import Ledger, open_ledger
-from ledger.forecast import Span
+from ledger.extent import Span
 from ledger.plan_parts import Scope
 from tests.ledger.other_rules import Document, Edit, book
 from tests.ledger.pain import later

@@ -8,7 +8,7 @@ import pytest
 from domain.instants import parse_instant
 from ledger import Ledger, LedgerError, applying, open_ledger, planning, plans, whatif
 from ledger.applying import Word
-from ledger.forecast import Span
+from ledger.extent import Span
 from ledger.plan_parts import Scope
 from tests.ledger.other_rules import book, other_prices
 from tests.ledger.test_attacks import Event, close, retraction, time
