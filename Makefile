@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
+COMPILED := $(VENV)/.compiled
 TESTS ?= tests
 # What the image needs, in the versions of requirements.lock.
 SUBSET := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -14,7 +15,7 @@ SUBSET := --quiet --universal --python-version 3.11 --generate-hashes --no-heade
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## the environment in .venv, from requirements.lock
+setup: $(COMPILED) ## the environment in .venv, from requirements.lock, and the domain compiled
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV): the packages of requirements.lock and caremonth itself; this takes less than a minute."
@@ -27,10 +28,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: $(STAMP) ## three sites through the whole pipeline
+$(COMPILED): $(STAMP) tools/compile.py $(wildcard domain/*.py)
+	@test "$${CAREMONTH_PURE:-0}" != 0 || { $(BIN)/python -m tools.compile && touch $(COMPILED); }
+
+demo: $(COMPILED) ## three sites through the whole pipeline
 	@$(BIN)/caremonth demo
 
-test: $(STAMP) ## every test, the layering included; TESTS=tests/domain narrows
+test: $(if $(filter tests,$(TESTS)),$(COMPILED),$(STAMP)) ## every test, the layering included; TESTS=tests/domain narrows
 ifeq ($(TESTS),tests)
 	@$(BIN)/python -m tools.halves
 else
@@ -51,17 +55,17 @@ format: $(STAMP) ## lay the code out
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## speed and memory, beside a calibrator and a peer
+bench: $(COMPILED) ## speed and memory, beside a calibrator and a peer
 	@$(BIN)/python -m tests.bench
 
-properties: $(STAMP) ## random patient-months beside the oracle, on all cores; CASES=100000
+properties: $(COMPILED) ## random patient-months beside the oracle, on all cores; CASES=100000
 	@$(BIN)/python -m tests.properties
 
-chaos: $(STAMP) ## kills, freezes and restarts under load on real servers; ROUNDS=100 SEED=1 MEETINGS=1000
+chaos: $(COMPILED) ## kills, freezes and restarts under load on real servers; ROUNDS=100 SEED=1 MEETINGS=1000
 	@$(BIN)/python -m tests.chaos --rounds $(or $(ROUNDS),100) --seed $(or $(SEED),1) --meetings $(or $(MEETINGS),1000)
 
 coverage: $(STAMP) ## fails unless every branch of domain is tested
-	@$(BIN)/coverage run -m pytest -q $(TESTS)
+	@CAREMONTH_PURE=1 $(BIN)/coverage run -m pytest -q $(TESTS)
 	@$(BIN)/coverage report --include='domain/*' --fail-under=100
 
 lock: $(STAMP) ## the locks anew, from pyproject.toml: all, what the image runs, what builds it

@@ -9,7 +9,7 @@ import typer
 
 from caremonth import cli_streams
 from caremonth.cli_groups import dead_letters, rules, tokens
-from caremonth.cli_options import ALSO, DATABASE, DATABASE_HELP, Month, OnlySite, Settings, Tenant, instant, month, settings_of
+from caremonth.cli_options import ALSO, DATABASE, DATABASE_HELP, Month, OnlySite, Settings, Tenant, instant, month, settings_of, version
 from caremonth.cli_replay import replay
 from caremonth.cli_topics import topics
 
@@ -39,6 +39,7 @@ def caremonth(
     sync: Annotated[
         Literal["full", "normal"], typer.Option(help="full: a power loss undoes nothing; normal: perhaps the last commits, whole.")
     ] = "normal",
+    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Say the version, and how it runs.")] = False,
 ) -> None:
     """What happened in care in, what may be billed out, with the reason for every second."""
     context.obj = Settings(db, json, rules_from, sync == "full")

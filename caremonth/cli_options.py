@@ -68,6 +68,17 @@ def _value(word: str, waiting: list[str]) -> str:
     return waiting.pop(0)
 
 
+def version(wanted: bool) -> None:
+    """Say the version and whether what decides is compiled, and leave."""
+    if wanted:
+        from importlib.metadata import version as version_of
+
+        from domain import COMPILED
+
+        typer.echo(f"caremonth {version_of('caremonth')}, the domain running {'compiled' if COMPILED else 'as Python'}")
+        raise typer.Exit
+
+
 def month(text: str) -> str:
     """A month as it is written; BadParameter otherwise."""
     if _MONTH.fullmatch(text) is None:

@@ -4,6 +4,7 @@ A mutant lives in a process of its own, which imports the changed module in plac
 A mutant whose source is no longer found is an error: it must follow the code, else it would prove nothing.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -114,6 +115,7 @@ def caught(name: str) -> list[str]:
     too_early = [module for module in sys.modules if module.partition(".")[0] in {"domain", "ledger"}]
     if too_early:
         raise RuntimeError(f"{', '.join(too_early)} are imported already: the bug cannot be planted")
+    os.environ["CAREMONTH_PURE"] = "1"  # a bug is planted in the source
     planted = Planted(mutant)
     sys.meta_path.insert(0, planted)
     from tests.properties.checks import CHECKS
