@@ -56,11 +56,18 @@ def rules_list(context: typer.Context) -> None:
 
 
 @rules.command("show", epilog=ALSO)
-def rules_show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as G3002.")]) -> None:
+def rules_show(
+    context: typer.Context,
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as G3002.")],
+    rule_set: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="A folder of rule files, or a rule set's id or digest; the one in force, if not given."),
+    ] = None,
+) -> None:
     """A code's dated values, each with its citations."""
     from caremonth.cli_rules import put_code
 
-    put_code(settings_of(context), code)
+    put_code(settings_of(context), code, rule_set)
 
 
 @rules.command("check", epilog=ALSO)
@@ -68,7 +75,7 @@ def rules_check(context: typer.Context, folder: Folder) -> None:
     """Whether the rule files of a folder can be followed.
 
     Exit 1 and the problems, if not. Where there is a ledger, a value of months that are closed in it may differ from its rules only with a
-    `note` that says why.
+    `note` that says why. It warns where a code's `rule` does not say its new value.
     """
     from caremonth.cli_rules import put_problems
 

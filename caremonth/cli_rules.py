@@ -13,6 +13,7 @@ from caremonth.cli_output import note, put, put_json, put_rich, put_rows
 from caremonth.cli_text import PROBLEMS
 from caremonth.rules_cli import UNKNOWN, Row, UnknownCodeError, list_text, rules_check, rules_list, rules_show, show_text, standing
 from caremonth.rules_diff import CHANGES, difference, heading
+from domain.rule_notes import unspoken
 from domain.rulebook import Rulebook
 from ledger import approvals
 from ledger.database import reading
@@ -48,10 +49,11 @@ def put_rule_sets(settings: Settings) -> None:
         put_rich(list_text(rows))
 
 
-def put_code(settings: Settings, code: str) -> None:
-    """A code's dated values in the rule set in force; RefusedError for a code it has not."""
+def put_code(settings: Settings, code: str, rule_set: str | None) -> None:
+    """A code's dated values in a rule set, the one in force if none is named; RefusedError where there is no such set or code."""
+    book = chosen(settings, rule_set) if rule_set else rule_sets(settings)[0]
     try:
-        shown = rules_show(rule_sets(settings)[0].document, code)
+        shown = rules_show(book.document, code) | {"rule_set": book.id}
     except UnknownCodeError as error:
         raise RefusedError(str(error)) from None
     if settings.json:
@@ -73,7 +75,11 @@ def put_problems(settings: Settings, folder: Path) -> bool:
     """What is wrong with the rule files of a folder, also with regard to closed months of the ledger; whether anything is."""
     if not folder.is_dir():
         raise RefusedError(f"{folder} is not a folder; name one that holds rule files")
-    problems = rules_check(folder) or _unexplained(settings, folder)
+    problems = rules_check(folder)
+    if not problems:
+        for warning in _unspoken(settings, folder):
+            note(f"warning: {warning}")
+        problems = _unexplained(settings, folder)
     if settings.json and not problems:
         put_json({"problems": []})
     put_rows(
@@ -83,6 +89,11 @@ def put_problems(settings: Settings, folder: Path) -> bool:
         nothing=f"the rule files of {folder} can be followed",
     )
     return bool(problems)
+
+
+def _unspoken(settings: Settings, folder: Path) -> list[str]:
+    """Codes with other values than in the rules in force, or in those the program carries, whose words for people say the old ones."""
+    return located(folder, unspoken(rule_sets(settings)[0].document, load(folder).document))
 
 
 def _unexplained(settings: Settings, folder: Path) -> list[str]:

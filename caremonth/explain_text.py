@@ -35,6 +35,7 @@ _STATUS: Final = {
     "excluded": ("not payable", "yellow"),
     "closed": ("closed, final", "bold"),
 }
+NO_BOOKS: Final[Mapping[str, Rulebook]] = {}
 _SOURCES: Final = {"timer": "timer", "manual": "by hand", "inferred": "inferred", "visit": "first visit"}
 
 
@@ -46,7 +47,8 @@ def explained(ledger: Ledger, tenant: str, patient: str, month: str) -> list[Bra
         decision = decision_of(connection, rulebook, one)
         registry = registrations.load(connection, tenant)
         adjusted = _adjusted(connection, one.key)
-    return [_heading(tree), *Explanation(tree, decision, registry, rulebook, adjusted).branches()]
+    books = {book.id: book for book in ledger.rules.books.values()}
+    return [_heading(tree), *Explanation(tree, decision, registry, rulebook, adjusted, books).branches()]
 
 
 def _adjusted(connection: Connection, month_key: str) -> Adjusted:
@@ -64,11 +66,16 @@ def _heading(tree: Row) -> Branch:
 class Explanation:
     """One explanation as a tree of texts."""
 
-    def __init__(self, tree: Row, decision: Decision | None, registry: Registry, rulebook: Rulebook, adjusted: Adjusted = ()) -> None:
+    def __init__(
+        self, tree: Row, decision: Decision | None, registry: Registry, rulebook: Rulebook, adjusted: Adjusted = (),
+        books: Mapping[str, Rulebook] = NO_BOOKS,
+    ) -> None:  # fmt: skip
+        """`books` are the ledger's rule sets by id: a closed line is told by the one that decided it."""
         self.tree = tree
         self.registry = registry
         self.rulebook = rulebook
         self.adjusted = adjusted
+        self.books = books
         self.decided = {(p.program, p.practitioner): p for p in decision.programs} if decision else {}
         self.lines = {line["line_id"]: line for program in tree["programs"] for line in program["lines"]}
 
@@ -102,10 +109,20 @@ class Explanation:
             winner = self.lines.get(line.get("excluded_by", ""))
             says = f"not payable beside {winner['code']} ({winner['program']}, {winner['practitioner_id']})" if winner else says
         price = f"  {dollars(line['amount'])}" if line["amount"] else "  no price known"
-        text = self.rulebook.texts.get(line["code"])
+        text = self._book(line).texts.get(line["code"])
         rule = f"{text.label}: {text.rule} [{text.citation}]" if text else "the rule set in force has no text for this code"
-        children = [Branch(rule, "dim"), *(Branch(more) for more in _line_notes(line))]
+        children = [Branch(rule, "dim"), *(Branch(more) for more in (*_line_notes(line), *self._decided_by(line)))]
         return Branch(f"{line['code']} × {line['units']}{price}  {line['date_of_service']}  {says}", style, tuple(children))
+
+    def _book(self, line: Row) -> Rulebook:
+        """The rule set that decided a line."""
+        return self.books.get(line.get("rule_set", ""), self.rulebook)
+
+    def _decided_by(self, line: Row) -> Iterator[str]:
+        """The rule set that decided a line, where the month is decided by another one now."""
+        book = self._book(line)
+        if book.id != self.rulebook.id:
+            yield f"closed under rule set {book.id}, which decided it; the month is decided by rule set {self.rulebook.id} now"
 
     def _adjustments(self, program: Row) -> Iterator[Branch]:
         for name, practitioner, code, units, cents in self.adjusted:

@@ -16,7 +16,7 @@ from caremonth.cli_options import Settings
 from caremonth.cli_output import note, put_json
 from caremonth.cli_text import dollars
 from domain.calendar import utc_text
-from ledger import Ledger, LedgerError, activations, applying, plans, schema
+from ledger import Ledger, LedgerError, activations, applying, approvals, plans, schema
 from ledger.activations import Activation
 from ledger.applying import Word
 from ledger.database import reading
@@ -63,7 +63,10 @@ def plan(settings: Settings, asked: Asked) -> None:
         except OSError as error:
             raise RefusedError(f"the plan cannot be written: {error.strerror}: {asked.out}") from None
         made = plans.parse(raw)
-        _tell(settings, asked.out, made.document, _objection(ledger, made))
+        objection = _objection(ledger, made)
+        _tell(settings, asked.out, made.document, objection)
+        if objection is None:
+            _warn(ledger, made)
 
 
 def _made(settings: Settings, asked: Asked, ledger: Ledger) -> bytes:
@@ -114,6 +117,7 @@ def apply(settings: Settings, path: Path, by: str, reason: str, at: int | None, 
     """Carry a plan out and say what it did."""
     read, word = plans.read(path), _word(by, reason, at)
     with opened(settings._replace(rules=None), own_rules=True) as ledger:
+        _warn(ledger, read)
         row = applying.apply(ledger.engine, read, word, settle=ledger.settle, even_if_moved=even_if_moved)
         _said(settings, ledger.rules, row, word, read.document["totals"])
 
@@ -192,6 +196,15 @@ def _require_shown(ledger: Ledger, asked: Asked) -> None:
     with reading(ledger.engine) as connection:
         if asked.site is not None and connection.execute(known).first() is None:
             raise RefusedError("this site is not registered; check the id")
+
+
+def _warn(ledger: Ledger, read: plans.Plan) -> None:
+    """Say what speaks against a plan's rules without forbidding them."""
+    book = read.rulebook
+    if book is not None:
+        with reading(ledger.engine) as connection:
+            for reservation in approvals.reservations(connection, book):
+                note(f"note: {reservation}")
 
 
 def _objection(ledger: Ledger, read: plans.Plan) -> str | None:

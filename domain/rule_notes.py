@@ -11,6 +11,8 @@ from domain.rulebook_reader import Path, RuleError
 
 _DECIDING: Final = frozenset({"adds_to", "kind", "default_track"})
 """What has no dates of its own and decides all the same."""
+_IN_WORDS: Final = frozenset({"minutes", "days", "at_most"})
+"""Values of a code that its `rule` says in words."""
 _NEVER: Final = History(dated=True, spans=())
 _OVER_FAMILIES: Final = (None, None, ())
 _TOLD: Final = 3
@@ -51,6 +53,20 @@ def unexplained(before: Document, after: Document, closed: Iterable[str]) -> lis
     old, new = _Rules(before), _Rules(after)
     months = [_month(name) for name in sorted(closed)]
     return [error for change in compared(old.values, new.values) for error in _objections(change, old, new, months)]
+
+
+def unspoken(before: Document, after: Document) -> list[RuleError]:
+    """Where `after` has another value of a code that is in both, and the words that explain the code to people are the same as before."""
+    old, new = _Rules(before), _Rules(after)
+    found: dict[Path, RuleError] = {}
+    for change in compared(old.values, new.values):
+        code, what = change.entry.code, change.entry.key[-1]
+        words = Entry(change.entry.family, code, (*change.entry.key[:-1], "rule"))
+        if what in _IN_WORDS and not change.citation_only and words in old.values and words in new.values:
+            before_in_words, in_words = old.values[words].at(change.first), new.values[words].at(change.first)
+            if before_in_words.same_value(in_words):
+                found.setdefault(in_words.place, RuleError(in_words.place, f"words for the new '{what}' of {code}", "those of the old one"))
+    return list(found.values())
 
 
 def _month(name: str) -> _Month:

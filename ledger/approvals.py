@@ -72,6 +72,24 @@ def require_applicable(connection: Connection, rulebook: Rulebook) -> None:
         )
 
 
+def reservations(connection: Connection, rulebook: Rulebook) -> list[str]:
+    """What speaks against putting a rule set in force without forbidding it: nobody has approved it here, so that the word of its files is
+    taken for it; values of closed months change without a note."""
+    found, said = [], latest(connection).get(rulebook.digest)
+    if said is None and rulebook.digest not in in_force(connection):
+        found.append(
+            f"nobody has approved rule set {_told(rulebook)} in this ledger: the lifecycle in its files is taken for it; "
+            "`caremonth rules approve DIR --by WHO --reason WHY` says who did"
+        )
+    objections = len(unexplained_in(connection, rulebook))
+    if objections:
+        found.append(
+            f"{objections} values of rule set {_told(rulebook)} are others than those that months were closed under, without a note that "
+            "says why; `caremonth rules check DIR` lists them"
+        )
+    return found
+
+
 def require_final(rulebook: Rulebook) -> None:
     """LedgerError for rules that are only proposed."""
     if rulebook.legal_status != "final":

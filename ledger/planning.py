@@ -26,7 +26,7 @@ from ledger.plan_parts import Done, Part, Scope, Work, alone, exported, parted, 
 from ledger.plans import Totals
 from ledger.rules import Rules, named, rules_of
 
-TOGETHER: Final = 100
+TOGETHER: Final = 50
 """Patients whose facts are in memory at once; fixed, so that a plan begun on one machine is finished alike on another, and few enough that
 no process waits long for the last part of another."""
 MANY: Final = 1_000

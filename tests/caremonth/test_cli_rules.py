@@ -18,6 +18,7 @@ __all__ = ["filled", "shell"]
 OLD = "value: 15, source: [CONTRACT-3.8, ICD10CP]"
 NEW = "value: 20, source: [CONTRACT-3.8, ICD10CP]"
 NOTED = "value: 20, note: a page was read wrong, source: [CONTRACT-3.8, ICD10CP]"
+WORDS = "one for each full 15:00 after the first 30:00"
 WORD = ["--by", "Ada", "--reason", "the threshold was wrong"]
 
 
@@ -103,7 +104,62 @@ def test_given_no_ledger_then_a_check_says_that_closed_months_were_not_looked_at
 
 
 def test_given_open_months_only_then_a_correction_needs_no_note(filled: Shell, corrected: Path) -> None:
-    assert filled("rules", "check", str(corrected)) == (0, "", f"the rule files of {corrected} can be followed\n")
+    ran = filled("rules", "check", str(corrected))
+    assert (ran.code, ran.err.splitlines()[-1]) == (0, f"the rule files of {corrected} can be followed")
+
+
+def test_given_a_value_that_a_codes_words_do_not_say_then_the_check_warns(filled: Shell, corrected: Path) -> None:
+    """Given 20 minutes where the rule in words still says 15, then a warning names the line of those words; put right, there is none."""
+    ran = filled("rules", "check", str(corrected))
+    assert ran.err.startswith(f"warning: {corrected}/cpm.yaml:")
+    assert "track.codes.G3003.rule: expected words for the new 'minutes' of G3003, found those of the old one" in ran.err
+    edit(corrected / "cpm.yaml", WORDS, WORDS.replace("15", "20"))
+    assert filled("rules", "check", str(corrected)).err == f"the rule files of {corrected} can be followed\n"
+
+
+def test_given_another_stored_rule_set_then_a_code_is_shown_as_it_says(filled: Shell, corrected: Path) -> None:
+    """Given an approved set, then its id or its folder shows its values; without one those in force are shown."""
+    assert filled("rules", "approve", str(corrected), *WORD).code == 0
+
+    def minutes(*option: str) -> tuple[str, list[int]]:
+        shown = filled("rules", "show", "G3003", *option, "--json").rows[0]
+        return shown["rule_set"], [row["is"] for row in shown["values"] if row["name"] == "minutes"]
+
+    assert minutes() == ("2026.11", [15])
+    assert minutes("--rule-set", "2026.12") == minutes("--rule-set", str(corrected)) == ("2026.12", [20])
+    assert filled("rules", "show", "G3003", "--rule-set", "2026.13").err.startswith("caremonth: '2026.13' is neither a folder nor a rule")
+
+
+def test_given_a_plan_of_rules_nobody_approved_then_it_is_carried_out_and_that_is_said(
+    closed: Shell, corrected: Path, tmp_path: Path
+) -> None:
+    """Given files that call themselves active and change a closed month without a note, then plan and apply say so; approved, not."""
+    plan = tmp_path / "plan.json"
+    made = closed("replay", "plan", "--rules", str(corrected), "--out", str(plan))
+    ran = closed("replay", "apply", str(plan), *WORD)
+    assert (made.code, ran.code) == (0, 0)
+    for told in (made.err, ran.err):
+        assert "nobody has approved rule set 2026.12" in told
+        assert "1 values of rule set 2026.12" in told
+    edit(corrected / "cpm.yaml", NEW, NOTED)
+    edit(corrected / "ruleset.yaml", 'id: "2026.12"', 'id: "2026.13"')
+    assert closed("rules", "approve", str(corrected), *WORD).code == 0
+    assert "note: " not in closed("replay", "plan", "--rules", str(corrected), "--out", str(plan)).err
+
+
+def test_given_a_closed_month_under_other_rules_then_its_explanation_names_both_and_cites_the_one_that_decided(
+    closed: Shell, corrected: Path, tmp_path: Path
+) -> None:
+    """Given G3003 closed under one set and adjusted under another, then the month has the second's name, the line that of the first."""
+    patient = next(row["patient_id"] for row in closed("lines", "--json").rows if row["code"] == "G3003" and row["month"] == "2026-03")
+    edit(corrected / "cpm.yaml", WORDS, WORDS.replace("15", "20"))
+    plan = tmp_path / "plan.json"
+    closed("replay", "plan", "--rules", str(corrected), "--out", str(plan))
+    assert closed("replay", "apply", str(plan), *WORD).code == 0
+    told = closed("explain", TENANT, patient, "2026-03").out
+    assert told.splitlines()[0].endswith("rule set 2026.12")
+    assert WORDS in told
+    assert "closed under rule set 2026.11, which decided it; the month is decided by rule set 2026.12 now" in told
 
 
 def test_given_a_closed_month_when_its_value_changes_then_the_check_names_the_line_that_lacks_a_note(

@@ -6,16 +6,16 @@ Exit 1 where anything is not as it must be.
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import chain, count
+from itertools import chain, count, repeat
 from pathlib import Path
 from time import monotonic
 from typing import Any
-
-import pytest
 
 from tests.ledger.other_rules import FIVE
 from tests.ledger.replays import STORIES
@@ -45,12 +45,16 @@ def main() -> int:
 
 
 def _ledgers(folder: Path, patient_months: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Each of the five changes over the sample's history, its months closed, beside a ledger under the other rules."""
+    """Each of the five changes over the sample's history, its months closed, beside a ledger under the other rules; on all cores."""
     if not patient_months:
         return
     history = History(folder, -(-patient_months // MONTHS), MONTHS, seed)
-    for change, edit in FIVE.items():
-        yield _timed({"part": "ledgers", "change": change}, partial(compared, history, edit))
+    with ProcessPoolExecutor() as pool:
+        yield from pool.map(_beside, FIVE, repeat(history))
+
+
+def _beside(change: str, history: History) -> dict[str, Any]:
+    return _timed({"part": "ledgers", "change": change}, partial(compared, history, FIVE[change]))
 
 
 def _oracle(patient_months: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -72,10 +76,11 @@ def _until(change: str, patient_months: int, seed: int) -> dict[str, Any]:
 
 
 def _kills(kills: int) -> Iterator[dict[str, Any]]:
-    """The suite's own tests of a plan and of its being carried out, with more kills."""
+    """The suite's own tests of a plan and of its being carried out, with more kills, in a process of their own."""
     if kills:
-        os.environ["CAREMONTH_TEST_KILLS"] = str(kills)
-        yield _timed({"part": "kills", "kills": kills}, lambda: {"wrong": int(pytest.main(["-q", str(SUITE)]) != 0)})
+        command, words = [sys.executable, "-m", "pytest", "-q", str(SUITE)], {**os.environ, "CAREMONTH_TEST_KILLS": str(kills)}
+        run = partial(subprocess.run, command, env=words, stdout=sys.stderr, check=False)
+        yield _timed({"part": "kills", "kills": kills}, lambda: {"wrong": int(run().returncode != 0)})
 
 
 def _timed(row: dict[str, Any], work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

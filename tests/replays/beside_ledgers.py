@@ -4,9 +4,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from caremonth.sample import sample
+from domain.rulebook import Rulebook
 from ledger import Ledger, open_ledger
 from ledger.plan_parts import Scope
 from ledger.planning import make
@@ -33,20 +35,23 @@ class History:
         with self.events.open("rb") as file:
             ledger.ingest((f"sample:{number}", line) for number, line in enumerate(file, 1))
 
-    def copy(self) -> Ledger:
+    def copy(self, folder: Path) -> Ledger:
         """The ledger once more."""
-        copyfile(self.file, self.folder / "copy.db")
-        return open_ledger(f"sqlite:///{self.folder / 'copy.db'}")
+        copyfile(self.file, folder / "copy.db")
+        return open_ledger(f"sqlite:///{folder / 'copy.db'}")
 
 
 def compared(history: History, edit: Edit) -> dict[str, Any]:
     """One change: how many patient-months and changes, and how many things are not as they must be, each told on stderr."""
-    other, url = book(edit), f"sqlite:///{history.folder / 'other.db'}"
-    with ledger_under(other, url) as under:
+    with TemporaryDirectory(dir=history.folder) as folder:
+        return _compared(history, book(edit), Path(folder))
+
+
+def _compared(history: History, other: Rulebook, folder: Path) -> dict[str, Any]:
+    with ledger_under(other, f"sqlite:///{folder / 'other.db'}") as under:
         history.feed(under)
         wanted = sums(under)
-    (history.folder / "other.db").unlink()
-    with history.copy() as ledger:
+    with history.copy(folder) as ledger:
         plan = planned(ledger, other)
         everything = make(ledger.engine, other, Scope(), everything=True)
         wrong = [*history.wrong, *_told(history, units_of(plan), wanted)]
