@@ -32,14 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from caremonth.cli import app
-    from caremonth.cli_options import to_front
+    from caremonth.cli import only
+    from caremonth.cli_options import command_in, to_front
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(to_front(arguments), prog_name="caremonth")
+        words = to_front(arguments)
+        only(command_in(words))(words, prog_name="caremonth")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else DONE
     return DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -91,12 +92,12 @@ def lines(
     patient: Annotated[str | None, typer.Option(metavar="P", help="Only this patient.")] = None,
 ) -> None:
     """What may be billed now, what is held, what is closed."""
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened_to_read
     from caremonth.cli_output import put_rows
     from caremonth.cli_text import LINES
 
     settings = settings_of(context)
-    with opened(settings) as ledger:
+    with opened_to_read(settings) as ledger:
         put_rows(ledger.lines(tenant, month, patient), LINES, as_json=settings.json, nothing="no lines")
 
 
@@ -106,11 +107,11 @@ def explain(context: typer.Context, tenant: Tenant, patient: Annotated[str, type
 
     Each line with its rule, what is missing for the next code, and what a line is held for.
     """
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened_to_read
     from caremonth.cli_output import put_json
 
     settings = settings_of(context)
-    with opened(settings) as ledger:
+    with opened_to_read(settings) as ledger:
         if settings.json:
             put_json(ledger.explain(tenant, patient, month))
             return
@@ -128,10 +129,10 @@ def events(
     ] = 0,
 ) -> None:
     """The decisions, in order: one CloudEvent in JSON a line, also without --json."""
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened_to_read
     from caremonth.cli_output import put_json
 
-    with opened(settings_of(context)) as ledger:
+    with opened_to_read(settings_of(context)) as ledger:
         for event in ledger.events(after):
             put_json(event)
 
@@ -139,24 +140,24 @@ def events(
 @app.command(epilog=ALSO)
 def alerts(context: typer.Context) -> None:
     """Thresholds near and reached, double bookings, adjustments."""
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened_to_read
     from caremonth.cli_output import put_rows
     from caremonth.cli_text import ALERTS
 
     settings = settings_of(context)
-    with opened(settings) as ledger:
+    with opened_to_read(settings) as ledger:
         put_rows(ledger.alerts(), ALERTS, as_json=settings.json, nothing="no alerts")
 
 
 @app.command(epilog=ALSO)
 def adjustments(context: typer.Context) -> None:
     """What changed after a month's close."""
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened_to_read
     from caremonth.cli_output import put_rows
     from caremonth.cli_text import ADJUSTMENTS
 
     settings = settings_of(context)
-    with opened(settings) as ledger:
+    with opened_to_read(settings) as ledger:
         put_rows(ledger.adjustments(), ADJUSTMENTS, as_json=settings.json, nothing="no adjustments")
 
 
@@ -336,3 +337,14 @@ app.add_typer(topics, name="topics")
 app.add_typer(cli_streams.positions, name="positions")
 for command in (cli_streams.worker, cli_streams.relay, cli_streams.send, cli_streams.reconcile):
     app.command(epilog=ALSO)(command)
+
+
+def only(name: str | None) -> typer.Typer:
+    """The program with the one command that is asked for: the options of all others need not be built. All of it, if there is none such."""
+    commands = [one for one in app.registered_commands if one.callback is not None and one.callback.__name__ == name]
+    groups = [one for one in app.registered_groups if one.name == name]
+    if not commands and not groups:
+        return app
+    small = copy(app)
+    small.registered_commands, small.registered_groups = commands, groups
+    return small

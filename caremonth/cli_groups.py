@@ -24,12 +24,12 @@ def dead_letters_list(context: typer.Context) -> None:
 
     With --json also its raw bytes.
     """
-    from caremonth.cli_ledger import opened
+    from caremonth.cli_ledger import opened_to_read
     from caremonth.cli_output import put_rows
     from caremonth.cli_text import DEAD_LETTERS
 
     settings = settings_of(context)
-    with opened(settings) as ledger:
+    with opened_to_read(settings) as ledger:
         put_rows(ledger.dead_letters(), DEAD_LETTERS, as_json=settings.json, nothing="no dead letters")
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import func, select
 
 from caremonth.cli_errors import RefusedError
 from caremonth.cli_options import Settings
-from ledger import Ledger, open_ledger, registrations, schema
+from ledger import registrations, schema
 from ledger.database import reading
 from ledger.errors import NoLedgerError
+from ledger.reader import Reader, read_ledger
+
+if TYPE_CHECKING:
+    from ledger import Ledger
 
 _FILE_URLS: Final = ("sqlite:///", "sqlite+pysqlite:///")
 
@@ -22,11 +26,30 @@ def opened(settings: Settings, *, create: bool = False, own_rules: bool = False)
 
     With `own_rules` whatever rules the program carries.
     """
-    if not create and not _is_there(settings.db):
+    from ledger import open_ledger
+
+    if not create:
+        _require_ledger(settings)
+    _wake_collector()
+    return open_ledger(settings.db, settings.rules, full_sync=settings.full_sync, create=create, own_rules=own_rules)
+
+
+def opened_to_read(settings: Settings) -> Reader:
+    """The same for a command that only reads, which starts sooner."""
+    _require_ledger(settings)
+    _wake_collector()
+    return read_ledger(settings.db, settings.rules)
+
+
+def _require_ledger(settings: Settings) -> None:
+    if not _is_there(settings.db):
         raise RefusedError("there is no ledger at this URL yet; ingest events first, or name another with --db")
+
+
+def _wake_collector() -> None:
+    """What is loaded by now stays until the end; only what comes after it need be looked through."""
     gc.freeze()
     gc.enable()
-    return open_ledger(settings.db, settings.rules, full_sync=settings.full_sync, create=create, own_rules=own_rules)
 
 
 def opened_if_there(settings: Settings) -> Ledger | None:

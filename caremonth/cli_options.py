@@ -10,8 +10,6 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from domain.instants import parse_instant
-
 DATABASE: Final = "sqlite:///caremonth.db"
 DATABASE_HELP: Final = (
     "The ledger: a SQLite file, or postgresql://USER@HOST/NAME. A writer waits for others as many seconds as ?timeout=10 at its end says."
@@ -61,6 +59,19 @@ def to_front(arguments: Sequence[str]) -> list[str]:
     return [*front, *rest]
 
 
+def command_in(arguments: Sequence[str]) -> str | None:
+    """The command that arguments from `to_front` name; None where an option such as `--help` stands before it."""
+    waiting = iter(arguments)
+    for word in waiting:
+        if word in _VALUED:
+            next(waiting, None)
+        elif not word.startswith("-"):
+            return word
+        elif word not in _FLAGS and "=" not in word:
+            return None
+    return None
+
+
 def _value(word: str, waiting: list[str]) -> str:
     if not waiting:
         sys.stderr.write(f"caremonth: the option {word} needs a value\n")
@@ -88,6 +99,8 @@ def month(text: str) -> str:
 
 def instant(text: str) -> int:
     """Seconds since 1970 of an RFC 3339 instant, or of a date's beginning in UTC; BadParameter otherwise."""
+    from domain.instants import parse_instant
+
     try:
         return parse_instant(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
     except ValueError as error:

@@ -19,9 +19,9 @@ from domain.rulebook import Rulebook
 from domain.settlement import PatientMonth, money
 from domain.standing import site_zone
 from domain.tally import Excluded
-from ledger import Ledger, registrations, schema
+from ledger import schema
 from ledger.database import reading
-from ledger.reading import decision_of
+from ledger.reader import Reader
 
 Row = Mapping[str, Any]
 Adjusted = Sequence[tuple[str, str, str, int, int]]
@@ -39,16 +39,14 @@ NO_BOOKS: Final[Mapping[str, Rulebook]] = {}
 _SOURCES: Final = {"timer": "timer", "manual": "by hand", "inferred": "inferred", "visit": "first visit"}
 
 
-def explained(ledger: Ledger, tenant: str, patient: str, month: str) -> list[Branch]:
+def explained(ledger: Reader, tenant: str, patient: str, month: str) -> list[Branch]:
     """The explanation of a patient-month in a ledger; LedgerError for a patient of whom nothing is known."""
-    tree = ledger.explain(tenant, patient, month)
-    one, rulebook = PatientMonth(tenant, patient, month), ledger.rules.at(tenant, month)
+    one = PatientMonth(tenant, patient, month)
+    found = ledger.explained(one)
     with reading(ledger.engine) as connection:
-        decision = decision_of(connection, rulebook, one)
-        registry = registrations.load(connection, tenant)
         adjusted = _adjusted(connection, one.key)
     books = {book.id: book for book in ledger.rules.books.values()}
-    return [_heading(tree), *Explanation(tree, decision, registry, rulebook, adjusted, books).branches()]
+    return [_heading(found.tree), *Explanation(*found, adjusted, books).branches()]
 
 
 def _adjusted(connection: Connection, month_key: str) -> Adjusted:

@@ -1,7 +1,7 @@
 """The attributes around an event's data (CloudEvents 1.0 with the extensions of docs/contract.md §1)."""
 
 from math import isfinite
-from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired
+from typing import Annotated, Final, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -9,32 +9,6 @@ from typing_extensions import TypedDict
 from domain.event_errors import Invalid, refusal
 from domain.event_types import INTEGER_LIMIT, Instant, Name, Party
 from domain.identifiers import TENANT
-
-
-class Event(NamedTuple):
-    """An event that keeps the contract.
-
-    `time` is in whole UTC seconds since 1970; `data` is the frozen model that `EVENT_TYPES` has for `type`; `identity` is the key of
-    the event within its tenant (`identity_of`).
-    """
-
-    tenant: str
-    source: str
-    id: str
-    type: str
-    subject: str
-    time: int
-    replaces: str | None
-    data: Any
-    identity: str
-
-
-def identity_of(source: str, identifier: str) -> str:
-    """Key of an event within its tenant; keys sort as the pairs (source, id) do.
-
-    The tab holds for that: it is below every character that a source may have.
-    """
-    return f"{source}\t{identifier}"
 
 
 class Envelope(TypedDict):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-from domain.envelope import Event
+from domain.event import Event
 from domain.event_errors import Invalid
 from domain.event_types import (
     ConsentGiven,

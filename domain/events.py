@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from domain.envelope import Envelope, Event, identity_of, read_envelope
+from domain.envelope import Envelope, read_envelope
+from domain.event import Event, identity_of
 from domain.event_checks import CHECKS, Check
 from domain.event_errors import Invalid, refusal
 from domain.event_types import EVENT_TYPES, Fact

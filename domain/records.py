@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import DAY, EPOCH_DAY, month_of, shift_month
-from domain.events import Event
+from domain.event import Event
 from domain.facts import Complexity, Condition, Conflict, Consent, Death, Enrollment, Entry, History, Plan, Reading, SetUp, Stay, Visit
 
 WEST: Final = 12 * 3600

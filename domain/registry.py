@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-from domain.events import Event
+from domain.event import Event
 from domain.facts import ALWAYS, Person, Registry, Site, Versions
 
 SITE = "site"

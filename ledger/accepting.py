@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from domain.events import Event
+from domain.event import Event
 from domain.records import MONTHLY, Placed, months_of, place, to_decide
 from domain.vocabulary import Vocabulary
 from ledger import arrivals, booking, locks, registrations, schema

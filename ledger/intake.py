@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection
 
 from domain.alerts import immune_close
-from domain.events import Event
+from domain.event import Event
 from ledger import arrivals, locks
 from ledger.accepting import CLOSE, Acceptance
 from ledger.arrivals import Arrival, Fate, Parked

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, select
 
-from domain.rulebook import Rulebook
-from domain.vocabulary import Vocabulary
-from ledger import arrivals, database, draining, intake, positions, reading, schema, sending
+from ledger import arrivals, database, draining, intake, positions, schema, sending
 from ledger.accepting import ClosesWaitError
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
@@ -19,8 +17,8 @@ from ledger.database import chunks, connect
 from ledger.draining import Drain, Page, Portion, Registries
 from ledger.intake import CHUNK
 from ledger.positions import Claim, Partition
+from ledger.reader import Reader
 from ledger.retry import look, transaction
-from ledger.rules import Rules, ledger_rules, rules_for
 
 BATCH: Final = 8_000
 SETTLE_AFTER: Final = 100_000
@@ -28,47 +26,17 @@ BATCHES_READ: Final = 3
 """Batches read at once, to be taken in by patient: each document is then rewritten once for all its events among them."""
 
 
-class Ledger:
+class Ledger(Reader):
     """One ledger. All that changes it goes through here, one transaction a batch."""
 
     def __init__(self, engine: Engine, rules: Path | None = None, *, own_rules: bool = False) -> None:
-        self.engine = engine
-        self._directory = rules
-        self._own_rules = own_rules
-        self._held: Rules | None = None
+        super().__init__(engine, rules, own_rules=own_rules)
         self._registries: Registries = {}
         self._turn = Page()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.engine.dispose()
 
     def beside(self) -> Ledger:
         """The same ledger for another thread: what is kept at hand between transactions is its own."""
         return Ledger(self.engine, self._directory, own_rules=self._own_rules)
-
-    @property
-    def rules(self) -> Rules:
-        """The rules the ledger is decided by; raises RulesDifferError when the program carries others."""
-        if self._held is None:
-            self._held = ledger_rules(self.engine) if self._own_rules else rules_for(self.engine, self._directory)
-        return self._held
-
-    def require_rules(self) -> None:
-        """RulesDifferError where the program carries other rules than those of the ledger; a new ledger takes them on."""
-        _ = self.rules
-
-    @property
-    def rulebook(self) -> Rulebook:
-        """The rule set of the months to come, in all tenants that have none of their own."""
-        return self.rules.latest()
-
-    @property
-    def words(self) -> Vocabulary:
-        """What events may name under the rules."""
-        return self.rules.words
 
     def ingest(
         self,
@@ -201,30 +169,6 @@ class Ledger:
             return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait, on=on)
 
         return transaction(self.engine, work)
-
-    def lines(self, tenant: str | None = None, month: str | None = None, patient: str | None = None) -> list[dict[str, Any]]:
-        """Current lines, sorted as the contract has it."""
-        return reading.lines(self.engine, tenant, month, patient)
-
-    def explain(self, tenant: str, patient: str, month: str) -> dict[str, Any]:
-        """The reason tree of a patient-month; LedgerError for a patient of whom nothing is known."""
-        return reading.explain(self.engine, self.rules, tenant, patient, month)
-
-    def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """Decisions out, in order, after a position."""
-        return reading.events(self.engine, after)
-
-    def alerts(self, tenants: Sequence[str] | None = None, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
-        """Alerts raised, in order; of these tenants, after a position, at most so many."""
-        return reading.alerts(self.engine, tenants, after, limit)
-
-    def adjustments(self) -> list[dict[str, Any]]:
-        """Adjustments proposed, in order."""
-        return reading.adjustments(self.engine)
-
-    def dead_letters(self) -> list[dict[str, Any]]:
-        """Parked input, oldest first."""
-        return reading.dead_letters(self.engine)
 
     def retry_dead_letters(self) -> Summary:
         """Take all parked input in again; what is accepted now, or known, leaves the dead letters."""

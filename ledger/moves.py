@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
-from domain.events import Event
+from domain.event import Event
 from domain.records import months_of, place, spelled, to_decide
 from domain.rulebook import Rulebook
 from domain.settlement import Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Engine, RowMapping, func, select
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select
 from domain.alerts import ALERT
 from domain.decide import Decision, decide
 from domain.explanation import explanation
+from domain.facts import Registry
 from domain.records import history
 from domain.rulebook import Rulebook
 from domain.settlement import ADJUSTMENT, GONE, PatientMonth, Row
@@ -36,7 +37,16 @@ def lines(engine: Engine, tenant: str | None, month: str | None, patient: str | 
     return sorted(found, key=lambda row: tuple(row.get(name) or "" for name in ORDER))
 
 
-def decision_of(connection: Connection, rulebook: Rulebook, one: PatientMonth) -> Decision | None:
+class Explained(NamedTuple):
+    """An explanation with what it was made of."""
+
+    tree: Row
+    decision: Decision
+    registry: Registry
+    rulebook: Rulebook
+
+
+def decision_of(connection: Connection, registry: Registry, rulebook: Rulebook, one: PatientMonth) -> Decision | None:
     """The decision on a patient-month, made from the stored facts; None where nothing of the patient is known."""
     patient = f"{one.tenant}/{one.patient}"
     work = Workspace(connection)
@@ -52,23 +62,23 @@ def decision_of(connection: Connection, rulebook: Rulebook, one: PatientMonth) -
         [work.months[k].facts for k in earlier],
         conflicts_of(connection, [patient]).get(patient, []),
     )
-    return decide(facts, one.month, registrations.load(connection, one.tenant), rulebook)
+    return decide(facts, one.month, registry, rulebook)
 
 
-def explain(engine: Engine, rules: Rules, tenant: str, patient: str, month: str) -> Row:
+def explain(engine: Engine, rules: Rules, one: PatientMonth) -> Explained:
     """The reason tree of a patient-month; UnknownPatientError for a patient of whom nothing is known."""
-    one = PatientMonth(tenant, patient, month)
     with reading(engine) as connection:
         rules.refresh(connection)
-        rulebook = rules.at(tenant, month)
-        decision = decision_of(connection, rulebook, one)
+        rulebook, registry = rules.at(one.tenant, one.month), registrations.load(connection, one.tenant)
+        decision = decision_of(connection, registry, rulebook, one)
         t = schema.lines.c
         listed = [orjson.loads(row) for (row,) in connection.execute(select(t.row).where(t.month_key == one.key, t.status != GONE))]
     if decision is None:
         raise UnknownPatientError(
             "nothing is known of this patient in this tenant; check both ids, and that the patient's events were ingested"
         )
-    return explanation(one, decision, sorted(listed, key=lambda row: tuple(row.get(n) or "" for n in ORDER)), rulebook)
+    tree = explanation(one, decision, sorted(listed, key=lambda row: tuple(row.get(n) or "" for n in ORDER)), rulebook)
+    return Explained(tree, decision, registry, rulebook)
 
 
 def events(engine: Engine, after: int) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from sqlalchemy import Connection, Engine, Table, delete, select
 
-from domain.events import Event
+from domain.event import Event
 from domain.records import EVERY
 from domain.vocabulary import Vocabulary
 from ledger import arrivals, locks, schema

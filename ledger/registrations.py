@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, select
 
-from domain.events import Event
+from domain.event import Event
 from domain.facts import Registry
 from domain.registry import Registration, registry_of
 from ledger import schema

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -22,16 +21,13 @@ from domain.rulebook import Rulebook
 from domain.rulebook_compile import compile_rulebook
 from domain.rulebook_reader import Path as Way
 from domain.rulebook_reader import RuleError, spell
+from ledger.rule_folders import PACKAGED, RuleFileError, chain_of, files_of, text_of
 
-PACKAGED: Final = Path(__file__).resolve().parent.parent / "domain" / "rules"
+__all__ = ["PACKAGED", "Leaf", "RuleFileError", "load_document", "load_rulebook", "located"]
+
 _SHARED: Final = ("ruleset", "sources", "limits")
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_EXTENDS: Final = re.compile(r"^extends:[ \t]+(\S+)", re.MULTILINE)
 _DEEPEST: Final = 40
-
-
-class RuleFileError(ValueError):
-    """A rule file that cannot be followed; the text says `file:line: key: expected …, found …`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +86,6 @@ def load_document(directory: Path) -> dict[str, object]:
     return _document(_tree(directory))
 
 
-def packaged_fingerprint(directory: Path = PACKAGED) -> str:
-    """SHA-256 (hex) over the names and bytes of a rule set's files: says cheaply whether they are those of last time."""
-    total = sha256()
-    for folder in _chain(directory):
-        for file in _files(folder):
-            content = file.read_bytes()
-            total.update(f"{file.name}\0{len(content)}\0".encode() + content)
-    return total.hexdigest()
-
-
 def _document(tree: Leaf) -> dict[str, object]:
     plain = tree.plain()
     return plain if isinstance(plain, dict) else {}
@@ -115,40 +101,15 @@ def _located(tree: Leaf, error: RuleError) -> RuleFileError:
 
 def _tree(directory: Path) -> Leaf:
     """The rule set of a directory as one tree, laid over those it extends."""
-    first, *others = (_folder(folder) for folder in _chain(directory))
+    first, *others = (_folder(folder) for folder in chain_of(directory))
     return reduce(lambda base, overlay: overlay.over(base), others, first)
-
-
-def _chain(directory: Path) -> list[Path]:
-    """The directories of a rule set, the one extended by all others first."""
-    chain: list[Path] = []
-    following: Path | None = directory.resolve()
-    while following is not None:
-        if following in chain:
-            raise RuleFileError(f"{following}/ruleset.yaml:1: extends: expected another directory, found one that extends this one")
-        chain.append(following)
-        found = _EXTENDS.search(_read(following / "ruleset.yaml"))
-        following = (following / found.group(1)).resolve() if found else None
-    return chain[::-1]
-
-
-def _files(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.iterdir() if file.suffix in {".yaml", ".csv"})
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise RuleFileError(f"{file}:1: expected a file that can be read, found: {reason}") from None
 
 
 def _folder(directory: Path) -> Leaf:
     """A directory as one tree; its families under their files' names."""
     families: dict[str, Leaf] = {}
     parts: dict[str, Leaf] = {}
-    for file in _files(directory):
+    for file in files_of(directory):
         if file.suffix == ".csv":
             parts[file.stem] = _table(file)
         elif file.stem in _SHARED:
@@ -163,7 +124,7 @@ def _folder(directory: Path) -> Leaf:
 
 def _table(file: Path) -> Leaf:
     """The rows of a CSV file, each a mapping by its header; empty cells are null, several sources stand with spaces between them."""
-    reader = csv.DictReader(StringIO(_read(file)), strict=True)
+    reader = csv.DictReader(StringIO(text_of(file)), strict=True)
     try:
         return Leaf([_row(row, str(file), reader.line_num) for row in reader], str(file), 1)
     except csv.Error as error:
@@ -180,7 +141,7 @@ def _row(row: dict[str, str], file: str, line: int) -> Leaf:
 
 def _yaml(file: Path) -> Leaf:
     try:
-        node = yaml.compose(_read(file), Loader=_LOADER)
+        node = yaml.compose(text_of(file), Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RuleFileError(f"{file}:{line}: expected YAML, found {error.problem}") from None

@@ -23,7 +23,7 @@ from ledger.activations import Activation
 from ledger.database import insert_new, upsert_all, writing
 from ledger.errors import LedgerError, RulesDifferError
 from ledger.retry import look
-from ledger.rule_files import PACKAGED, RuleFileError, load_rulebook, packaged_fingerprint
+from ledger.rule_folders import PACKAGED, RuleFileError, packaged_fingerprint
 
 LATER: Final = "9999-12"
 """Stands for the months to come."""
@@ -236,6 +236,8 @@ def _differ(carried: Rulebook, rules: Rules) -> RulesDifferError:
 
 def load(directory: Path) -> Rulebook:
     """The rules in a directory; raises LedgerError with file and line where they cannot be followed."""
+    from ledger.rule_files import load_rulebook
+
     try:
         return load_rulebook(directory)
     except (RuleFileError, OSError) as error:

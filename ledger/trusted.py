@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from domain.envelope import Event, identity_of
+from domain.event import Event, identity_of
 from domain.event_types import EVENT_TYPES
 from domain.instants import parse_day, parse_instant
 from domain.upcasting import UPCASTS, Upcasts

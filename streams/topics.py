@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from domain.alerts import ALERT
-from domain.envelope import Event
+from domain.event import Event
 from domain.settlement import ADJUSTMENT, LINE_READY, LINE_WITHDRAWN, MONTH_CLOSED
 
 TIME_LOG: Final = "care.time-log"

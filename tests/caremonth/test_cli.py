@@ -348,19 +348,13 @@ def test_an_unexpected_error_tells_its_type_only(filled: Shell, monkeypatch: pyt
     def fails(*_arguments: object) -> None:
         raise ValueError("P-maple has M54.5")
 
-    monkeypatch.setattr("ledger.Ledger.lines", fails)
+    monkeypatch.setattr("ledger.Reader.lines", fails)
     ran = filled("lines")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("caremonth: unexpected ValueError;")
     assert "P-maple" not in ran.err
     monkeypatch.setenv("CAREMONTH_DEBUG", "1")
     assert "Traceback" in filled("lines").err
-
-
-def test_help_waits_for_no_library(tmp_path: Path) -> None:
-    heavy = "{'sqlalchemy', 'pydantic', 'alembic', 'yaml', 'orjson', 'rich'}"
-    check = f"import sys; from caremonth.__main__ import main; main(['--help']); sys.exit(bool({heavy} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", check], cwd=tmp_path, capture_output=True, check=False).returncode == 0
 
 
 def test_the_program_keeps_its_streams_apart(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import yaml
 
 from domain.rulebook_reader import RuleError
 from domain.rulebook_vocabulary import vocabulary
-from ledger.rule_files import PACKAGED, RuleFileError, load_document, load_rulebook, packaged_fingerprint
+from ledger.rule_files import PACKAGED, RuleFileError, load_document, load_rulebook
+from ledger.rule_folders import packaged_fingerprint
 from tests.ledger.other_rules import Document, book
 
 DATA = Path(__file__).resolve().parent.parent / "data"

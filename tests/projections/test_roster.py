@@ -10,7 +10,7 @@ from domain.progress import PROGRESS
 from domain.roster import ROSTER
 from domain.settlement import PatientMonth
 from domain.spans import carve, clip
-from ledger import Ledger, open_ledger
+from ledger import Ledger, open_ledger, registrations
 from ledger.database import reading
 from ledger.reading import decision_of
 from ledger.rule_files import PACKAGED
@@ -305,7 +305,7 @@ def test_it_closes_the_seconds_that_are_left_out_and_no_other() -> None:
 def _compare(ledger: Ledger, month: PatientMonth, sides: dict[tuple[str, str, str, str], Row]) -> int:
     """How many pieces of time at the clocks of the side's site were found right."""
     with reading(ledger.engine) as connection:
-        decision = decision_of(connection, ledger.rulebook, month)
+        decision = decision_of(connection, registrations.load(connection, month.tenant), ledger.rulebook, month)
     compared = 0
     for program in decision.programs if decision else ():
         side = sides.get((month.tenant, month.patient, program.program, program.practitioner))
