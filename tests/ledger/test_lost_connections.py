@@ -1,16 +1,18 @@
 """The connection to Postgres breaks at any moment, or the server restarts: the ledger goes on, and counts nothing twice."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from time import sleep
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 
-from ledger import LedgerError, Summary, open_ledger
+from ledger import Ledger, LedgerError, Summary, open_ledger
 from tests.ledger.crowd import crowd, fed, figures, write
 from tests.ledger.feed import ingest
 from tests.servers import Postgres
@@ -20,18 +22,32 @@ def lines_of(stories: range, closes: bool = False) -> list[bytes]:
     return [json.dumps(event).encode() for event in crowd(stories, closes)]
 
 
+def at_statements(ledger: Ledger, gaps: list[int], act: Callable[[], object]) -> list[Any]:
+    """Act before a statement is sent, after so many others, gap by gap; what came of it, in a list that grows."""
+    left: list[int] = [*gaps]
+    done: list[Any] = []
+
+    @event.listens_for(ledger.engine, "before_cursor_execute")
+    def _before(*_: object) -> None:
+        if left and left[0] > 0:
+            left[0] -= 1
+        elif left:
+            del left[0]
+            done.append(act())
+
+    return done
+
+
 def test_sessions_ended_in_the_midst_of_their_work(postgres_server: Postgres, database_url: str, tmp_path: Path) -> None:
     """An administrator ends every session again and again; each event is told to be new exactly once."""
     lines, dice = lines_of(range(24), closes=True), Random(7)
-    with open_ledger(database_url) as ledger, ThreadPoolExecutor(1) as pool:
-        feeding = pool.submit(ingest, ledger, lines, 20)
-        ended = 0
-        while not feeding.done():
-            sleep(dice.uniform(0.02, 0.4))
-            ended += end_sessions(postgres_server, database_url)
+    with open_ledger(database_url) as ledger:
+        gaps = [dice.randint(1, 60) for _ in range(12)]
+        ended = at_statements(ledger, gaps, lambda: end_sessions(postgres_server, database_url))
         distinct = len({(one["source"], one["id"]) for one in map(json.loads, lines)})
-        assert ended > 3
-        assert feeding.result() == Summary(distinct, len(lines) - distinct, 0)
+        assert ingest(ledger, lines, 20) == Summary(distinct, len(lines) - distinct, 0)
+        assert len(ended) == len(gaps)
+        assert 0 not in ended
         assert ledger.verify() == []
         with open_ledger("sqlite://") as alone:
             fed(alone, write(map(json.loads, lines), tmp_path / "all.jsonl"), 20)
@@ -48,18 +64,22 @@ def end_sessions(server: Postgres, url: str) -> int:
 
 @pytest.mark.parametrize("how", ["restart", "crash"])
 def test_a_server_that_goes_and_comes_back(stoppable_postgres: Postgres, how: str) -> None:
-    lines = lines_of(range(16))
+    """It goes a moment after a statement was sent, so that it may be anywhere in its work."""
+    lines, dice = lines_of(range(16)), Random(3)
+
+    def go() -> None:
+        sleep(dice.uniform(0, 0.02))
+        if how == "restart":
+            stoppable_postgres.switch.restart()
+        else:
+            stoppable_postgres.switch.kill()
+            stoppable_postgres.switch.start()
+
     with stoppable_postgres.database() as url, open_ledger(url) as ledger, ThreadPoolExecutor(1) as pool:
-        feeding = pool.submit(ingest, ledger, lines, 10)
-        for _ in range(2):
-            sleep(0.5)
-            if how == "restart":
-                stoppable_postgres.switch.restart()
-            else:
-                stoppable_postgres.switch.kill()
-                stoppable_postgres.switch.start()
+        gone = at_statements(ledger, [40, 150], lambda: pool.submit(go))
         distinct = len({(one["source"], one["id"]) for one in map(json.loads, lines)})
-        assert feeding.result() == Summary(distinct, len(lines) - distinct, 0)
+        assert ingest(ledger, lines, 10) == Summary(distinct, len(lines) - distinct, 0)
+        assert [one.result() for one in gone] == [None, None]
         assert ledger.verify() == []
 
 
