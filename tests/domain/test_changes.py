@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain.changes import ADJUSTMENT, LINE, Billed, Change, carried_out, changes
+from domain.changes import ADJUSTMENT, LINE, Billed, Change, between, carried_out, changes
 from domain.lines import AWAITING_CLOSE, EXCLUDED, HELD, READY, Key, Line
-from domain.settlement import PatientMonth, Scope, Stored, close, settle
+from domain.settlement import PatientMonth, Scope, Stored, close, owed, settle
 from ledger.plans import totals_of
 
 MONTH = PatientMonth("acme", "P1", "2026-03")
@@ -175,3 +175,48 @@ def test_a_close_that_waits_binds_first(site: str | None, effect: str) -> None:
     standing, scope = stands(BASE), Scope(site is None, frozenset({site} if site else ()))
     found: dict[Key, Any] = dict(carried_out(MONTH, standing, [BASE], scope, [site]))
     assert [change.effect for change in changes(found, [], scope)] == [effect]
+
+
+def adjusted(*decided: Line, to: Iterable[Line]) -> dict[Key, Stored]:
+    """The lines as they stand once this was closed, and decided otherwise afterwards."""
+    return stands(*to, scope=WHOLE, standing=closed(*decided))
+
+
+def test_ledgers_that_stand_alike_do_not_differ() -> None:
+    """Given the same open lines, or what was closed and adjusted to the same, then nothing is told, however it came about."""
+    assert between(stands(BASE, ADDON), stands(BASE, ADDON)) == []
+    assert between(stands(BASE._replace(status=HELD)), {}) == []
+    two = ADDON._replace(units=2)
+    assert between(adjusted(BASE, ADDON, to=[BASE, two]), closed(BASE, two)) == []
+    assert between(adjusted(BASE, to=[]), {}) == []
+
+
+def test_an_open_line_differs_in_whatever_is_said_of_it() -> None:
+    """Given an open line here and there, then also its date is compared; one that is only here goes."""
+    later = BASE._replace(day=LATER)
+    assert told(between(stands(BASE), stands(later))) == [("G3002", LINE, (1, 8617, "north", ISO), (1, 8617, "north", ISO_LATER))]
+    assert told(between(stands(BASE), {})) == [("G3002", LINE, (1, 8617, "north", ISO), NONE)]
+
+
+def test_a_closed_line_differs_in_units_and_known_amounts_alone() -> None:
+    """Given a closed line that came to another date or lost its price elsewhere, then only other units or another amount are told."""
+    assert between(closed(BASE), closed(BASE._replace(day=LATER))) == []
+    assert between(closed(BASE), stands(BASE._replace(day=LATER))) == []
+    assert between(closed(BASE._replace(cents=None)), closed(BASE)) == []
+    two = ADDON._replace(units=2)
+    assert told(between(closed(ADDON), adjusted(ADDON, to=[two]))) == [
+        ("G3003", ADJUSTMENT, (1, 3173, "north", ISO), (2, 6346, "north", ISO)),
+    ]
+    assert told(between(closed(BASE), closed(BASE._replace(cents=8000)))) == [
+        ("G3002", ADJUSTMENT, (1, 8617, "north", ISO), (1, 8000, "north", ISO)),
+    ]
+
+
+def test_what_was_proposed_under_rules_that_are_taken_back_is_taken_back_also_where_no_price_is_known() -> None:
+    """Given a unit closed without a price and one proposed with it under other rules, when these go, then so does all they proposed."""
+    unpriced = ADDON._replace(cents=None)
+    before = adjusted(unpriced, to=[ADDON._replace(units=2)])
+    (line,) = before.values()
+    assert (line.adjusted_units, line.adjusted_cents) == (1, 6346)
+    assert owed(line, unpriced) == (-1, None)
+    assert owed(line, unpriced, line.adjusted_cents) == (-1, -6346)

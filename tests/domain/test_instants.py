@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain import instants
 from domain.instants import FIRST_INSTANT, LAST_INSTANT, format_instant, month_end, parse_day, parse_instant, parse_month
 
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -80,6 +81,14 @@ def test_the_forms_of_rfc_3339(text: str) -> None:
 def test_what_is_no_instant(text: object, sentence: str) -> None:
     with pytest.raises(ValueError, match=f"^{sentence}"):
         parse_instant(text)
+
+
+def test_more_hours_than_are_kept_at_hand_are_still_read() -> None:
+    """Given a source with one event an hour for ten years, then hours forgotten meanwhile are read as at first, and few are kept."""
+    years = range(FIRST_INSTANT, FIRST_INSTANT + 10 * 366 * 86_400, 3_600)
+    texts = [format_instant(second) for second in years]
+    assert [parse_instant(text) for text in [*texts, texts[0]]] == [*years, FIRST_INSTANT]
+    assert 0 < len(instants._HOURS) <= instants._MOST_HOURS < len(texts)
 
 
 def test_the_first_and_the_last_instant() -> None:
