@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -12,7 +12,7 @@ from domain.records import MONTHLY, Placed, months_of, place, to_decide
 from domain.vocabulary import Vocabulary
 from ledger import arrivals, booking, locks, registrations, schema
 from ledger.booking import Busy
-from ledger.database import insert_all, insert_new
+from ledger.database import ask, insert_all, insert_new
 from ledger.marks import ROSTER_DUE, Marks, waiting
 from ledger.retry import RaceError
 from ledger.workspace import Workspace
@@ -21,6 +21,7 @@ CLOSE = "care.month.closed.v1"
 _REGISTERED = (registrations.SITE, registrations.PERSON)
 BINDING = frozenset({*_REGISTERED, CLOSE})
 """What bears on all patients of a tenant."""
+_CLOSINGS: Final = select(schema.closings.c.month_key).distinct()
 
 
 class ClosesWaitError(Exception):
@@ -232,7 +233,7 @@ def _locate(event: Event) -> Located | None:
 
 def closes_wait(connection: Connection, tenants: Container[str]) -> bool:
     """Whether a close waits to be carried out in one of the tenants."""
-    return any(key.partition("/")[0] in tenants for (key,) in connection.execute(select(schema.closings.c.month_key).distinct()))
+    return any(key.partition("/")[0] in tenants for (key,) in ask(connection, _CLOSINGS))
 
 
 def booking_of(one: Located) -> Busy | None:

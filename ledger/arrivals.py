@@ -23,6 +23,9 @@ REUSED: Final = (
     "another event of this tenant and source has this id with other content; give the corrected event an id of its own "
     "and name this one in `replaces`"
 )
+_E, _T = schema.events.c, schema.tombstones.c
+_DIGESTS: Final = select(_E.id, _E.digest).where(_E.tenant == bindparam("tenant"), _E.source == bindparam("source"), one_of(_E.id))
+_BURIED: Final = select(_T.identity, _T.time).where(_T.tenant == bindparam("tenant"), one_of(_T.identity))
 
 
 class Arrival(NamedTuple):
@@ -100,12 +103,10 @@ def known_digests(connection: Connection, events: Iterable[Event]) -> dict[tuple
     wanted: dict[tuple[str, str], list[str]] = {}
     for event in events:
         wanted.setdefault((event.tenant, event.source), []).append(event.id)
-    t = schema.events.c
-    statement = select(t.id, t.digest).where(t.tenant == bindparam("tenant"), t.source == bindparam("source"), one_of(t.id))
     return {
         (tenant, source, identifier): stored
         for (tenant, source), ids in wanted.items()
-        for identifier, stored in found(connection, statement, ids, tenant=tenant, source=source)
+        for identifier, stored in found(connection, _DIGESTS, ids, tenant=tenant, source=source)
     }
 
 
@@ -170,11 +171,10 @@ def dead_identities(connection: Connection, events: Sequence[Event]) -> dict[tup
         for tenant, identity, time in buried(connection, [(event.tenant, event.identity) for event in events]):
             dead[tenant, identity] = max(time, dead.get((tenant, identity), time))
         return dead
-    statement = select(t.identity, t.time).where(t.tenant == bindparam("tenant"), one_of(t.identity))
     for tenant, identities in wanted.items():
         if connection.execute(select(t.identity).where(t.tenant == tenant).limit(1)).first() is None:
             continue
-        for identity, time in found(connection, statement, identities, tenant=tenant):
+        for identity, time in found(connection, _BURIED, identities, tenant=tenant):
             dead[tenant, identity] = max(time, dead.get((tenant, identity), time))
     return dead
 

@@ -7,14 +7,18 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, Executable, Table, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from ledger.errors import LedgerError, NoLedgerError
+from ledger.packed import Texts
 from ledger.sqlite import WRITES, sqlite_engine
+
+if TYPE_CHECKING:
+    from psycopg import Cursor
 
 HEAD: Final = "0003"
 CHUNK: Final = 2_000
@@ -145,10 +149,27 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
+def ask(connection: Connection, statement: Executable, **parameters: Any) -> Sequence[Any]:
+    """The rows of a statement that is one object for the life of the program, since it is spelled once."""
+    if is_postgres(connection):
+        from ledger.driver import asked
+
+        return asked(connection, statement, parameters)
+    return connection.execute(statement, parameters).all()
+
+
+def say(connection: Connection, text: str, *parameters: Any) -> Cursor[Any]:
+    """Have a statement carried out that only Postgres understands."""
+    from ledger.driver import said
+
+    return said(connection, text, parameters)
+
+
 def found(connection: Connection, statement: Executable, keys: Iterable[str], **parameters: Any) -> Iterator[Any]:
-    """The rows of a statement that asks for `one_of` these keys, as many keys at once as the database takes well."""
-    for chunk in chunks(keys, LARGE_CHUNK if is_postgres(connection) else CHUNK):
-        yield from connection.execute(statement, {**parameters, "keys": chunk})
+    """The rows of a statement (`ask`) that asks for `one_of` these keys, as many keys at once as the database takes well."""
+    several = is_postgres(connection)
+    for chunk in chunks(keys, LARGE_CHUNK if several else CHUNK):
+        yield from ask(connection, statement, **parameters, keys=Texts(chunk) if several else chunk)
 
 
 Rows = Sequence[Mapping[str, Any]]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, or_, select
 
 from domain.records import A_YEAR, weight
 from ledger import locks, schema
-from ledger.database import chunks, found
+from ledger.database import ask, chunks, found
 from ledger.keys import one_of
 from ledger.marks import REGISTERED, of_tenants, registered, spread, take_due
 from ledger.outbox import Outbox
@@ -18,6 +18,8 @@ from ledger.rules import Rules
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
 
+_WAITS: Final = select(or_(*(select(column).limit(1).exists() for column in (schema.closings.c.closure, schema.due.c.month))))
+_LEFT: Final = select(schema.closings.c.month_key).where(one_of(schema.closings.c.month_key))
 Registries = dict[str, tuple[int, Standing]]
 
 
@@ -37,8 +39,7 @@ class Portion(NamedTuple):
 
 def waits(connection: Connection) -> bool:
     """Whether there is anything to decide or to close: asked before a transaction that may write is begun for it."""
-    there = [select(column).limit(1).exists() for column in (schema.closings.c.closure, schema.due.c.month)]
-    return bool(connection.execute(select(or_(*there))).scalar())
+    return any(there for (there,) in ask(connection, _WAITS))
 
 
 class Drain:
@@ -95,8 +96,7 @@ class Drain:
         self.rules.refresh(self.connection)
         if page.closes:
             months = [key for key, _ in waiting if key.rpartition("/")[0] in held]
-            c = schema.closings.c
-            left = {key for (key,) in found(self.connection, select(c.month_key).where(one_of(c.month_key)), months)}
+            left = {key for (key,) in found(self.connection, _LEFT, months)}
             self.settlement.close(sorted(left))
             self.outbox.save()
             return bool(left)

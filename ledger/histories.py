@@ -9,10 +9,14 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, select
 
 from ledger import schema
-from ledger.database import upsert_all
+from ledger.database import ask, found, upsert_all
+from ledger.keys import one_of
 
 SIZE: Final = 32
 _RANGE: Final = 1 << (8 * SIZE)
+_H: Final = schema.histories.c
+_ALL: Final = select(_H.tenant, _H.events, _H.sum).order_by(_H.tenant)
+_OF: Final = _ALL.where(one_of(_H.tenant))
 
 
 class History(NamedTuple):
@@ -42,9 +46,7 @@ class Sums:
 
 def of(connection: Connection, tenants: Collection[str] = ()) -> dict[str, History]:
     """The histories of these tenants, or of all, by name."""
-    t = schema.histories.c
-    wanted = [t.tenant.in_(sorted(tenants))] if tenants else []
-    rows = connection.execute(select(t.tenant, t.events, t.sum).where(*wanted).order_by(t.tenant))
+    rows = found(connection, _OF, sorted(tenants)) if tenants else ask(connection, _ALL)
     return {tenant: History(events, total.hex()) for tenant, events, total in rows}
 
 

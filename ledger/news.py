@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from ledger.database import is_postgres
+from ledger.database import is_postgres, say
 
 if TYPE_CHECKING:
     from psycopg import Connection as Driver
@@ -21,7 +21,7 @@ PAUSE: Final = 0.02
 def tell(connection: Connection) -> None:
     """Call whoever listens, when this transaction is committed."""
     if is_postgres(connection):
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        say(connection, f"NOTIFY {CHANNEL}")
 
 
 class News:

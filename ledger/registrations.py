@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from domain.events import Event
 from domain.facts import Registry
 from domain.registry import Registration, registry_of
 from ledger import schema
-from ledger.database import found, insert_new, upsert_all
+from ledger.database import ask, found, insert_new, upsert_all
 from ledger.keys import one_of
 
 SITE = "care.site.registered.v1"
 PERSON = "care.practitioner.registered.v1"
 GONE = "gone"
 """The kind of a row that stands for a registration no longer held: its time is that of what took it out."""
+_VERSION: Final = select(schema.tenants.c.version).where(schema.tenants.c.tenant == bindparam("tenant"))
+_REFERRING: Final = (
+    select(schema.references.c.patient)
+    .where(schema.references.c.tenant == bindparam("tenant"), one_of(schema.references.c.subject))
+    .distinct()
+)
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -95,8 +101,7 @@ def _read(connection: Connection, tenant: str) -> Standing:
 
 def version_of(connection: Connection, tenant: str) -> int:
     """How many batches changed the tenant's registrations or closed a month."""
-    t = schema.tenants.c
-    return int(connection.execute(select(t.version).where(t.tenant == tenant)).scalar() or 0)
+    return int(next((version for (version,) in ask(connection, _VERSION, tenant=tenant)), 0))
 
 
 def raise_version(connection: Connection, tenants: Iterable[str]) -> None:
@@ -112,6 +117,4 @@ def refer(connection: Connection, rows: list[tuple[str, str, str]]) -> None:
 
 def referring(connection: Connection, tenant: str, subjects: set[str]) -> set[str]:
     """Keys of the patients whose facts name one of the subjects (`site:ID`, `person:ID`)."""
-    t = schema.references.c
-    statement = select(t.patient).where(t.tenant == tenant, one_of(t.subject)).distinct()
-    return {key for (key,) in found(connection, statement, sorted(subjects))}
+    return {key for (key,) in found(connection, _REFERRING, sorted(subjects), tenant=tenant)}

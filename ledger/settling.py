@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, RowMapping, delete, select
@@ -26,6 +26,12 @@ from ledger.registrations import Standing
 from ledger.rosters import tell_rosters
 from ledger.rules import Rules
 from ledger.workspace import Workspace
+
+_LINES: Final = select(schema.lines).where(one_of(schema.lines.c.month_key))
+_COLUMNS: Final = tuple(column.name for column in schema.lines.columns)
+_WAITING: Final = (
+    delete(schema.closings).where(one_of(schema.closings.c.month_key)).returning(schema.closings.c.month_key, schema.closings.c.closure)
+)
 
 
 class Settlement:
@@ -91,18 +97,16 @@ class Settlement:
         self.booked = times_of(self.connection, self.conflicts)
 
     def _load_lines(self, month_keys: list[str]) -> None:
-        t = schema.lines.c
         self.stored = {key: {} for key in month_keys}
-        for row in found(self.connection, select(schema.lines).where(one_of(t.month_key)), month_keys):
-            stored = stored_line(row._mapping)  # noqa: SLF001  the documented name
-            self.stored[row.month_key][stored.key] = stored
+        for values in found(self.connection, _LINES, month_keys):
+            row = dict(zip(_COLUMNS, values, strict=True))
+            stored = stored_line(row)
+            self.stored[row["month_key"]][stored.key] = stored
 
     def _pending(self, month_keys: list[str]) -> dict[str, set[int]]:
         """The numbers of the closes that wait for each of the patient-months; they wait no longer."""
-        c = schema.closings.c
         pending: dict[str, set[int]] = {}
-        taken = delete(schema.closings).where(one_of(c.month_key)).returning(c.month_key, c.closure)
-        for key, number in found(self.connection, taken, month_keys):
+        for key, number in found(self.connection, _WAITING, month_keys):
             pending.setdefault(key, set()).add(number)
         return pending
 
@@ -219,7 +223,7 @@ class Settlement:
         self.work.save()
 
 
-def stored_line(row: RowMapping) -> Stored:
+def stored_line(row: Mapping[str, Any] | RowMapping) -> Stored:
     """A line as the ledger keeps it."""
     return Stored(
         row["line_id"], (row["program"], row["practitioner"], row["code"], row["window"]), row["status"], row["revision"],

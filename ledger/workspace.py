@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 
 from domain.records import EVERY, Fact, Facts, add, note_taken_out, reading_months, remove, spelled
 from ledger import locks, schema
 from ledger.database import found, upsert_all
 from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
+
+_PATIENTS: Final = select(schema.patients).where(one_of(schema.patients.c.key))
+_MONTHS: Final = select(schema.months).where(one_of(schema.months.c.key))
 
 
 class PatientDocument:
@@ -64,14 +67,14 @@ class Workspace:
     def load_patients(self, keys: Iterable[str]) -> None:
         """Have the documents of these patients at hand; unknown ones empty."""
         missing = sorted(set(keys) - self.patients.keys())
-        known = dict(_rows(self.connection, schema.patients, missing))
+        known = dict(found(self.connection, _PATIENTS, missing))
         for key in missing:
             self.patients[key] = PatientDocument(orjson.loads(known[key]) if key in known else {})
 
     def load_months(self, keys: Iterable[str]) -> None:
         """Have the documents of these patient-months at hand; unknown ones empty."""
         missing = sorted(set(keys) - self.months.keys())
-        known = {key: (facts, state) for key, facts, state in _rows(self.connection, schema.months, missing)}
+        known = {key: (facts, state) for key, facts, state in found(self.connection, _MONTHS, missing)}
         for key in missing:
             facts, state = known.get(key, (b"{}", b"{}"))
             self.months[key] = MonthDocument(orjson.loads(facts), orjson.loads(state))
@@ -138,7 +141,3 @@ class Workspace:
             patient.changed = False
         for month in self.months.values():
             month.changed = False
-
-
-def _rows(connection: Connection, table: Table, keys: list[str]) -> Iterable[Any]:
-    return found(connection, select(table).where(one_of(table.c.key)), keys)
