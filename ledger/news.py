@@ -31,19 +31,22 @@ class News:
         self._engine = engine
         self._driver: Driver[object] | None = None
 
-    def wait(self, longest: float) -> None:
-        """Return when there may be something new, at the latest after so many seconds; also where the connection is lost."""
+    def wait(self, longest: float) -> bool:
+        """Return when there may be something new, at the latest after so many seconds; also where the connection is lost.
+
+        False when nothing was told, by a database that calls.
+        """
         if not is_postgres(self._engine):
             sleep(min(PAUSE, longest))
-            return
+            return False
         from psycopg import Error
 
         try:
-            for _ in self._listening().notifies(timeout=longest, stop_after=1):
-                continue
+            return any(True for _ in self._listening().notifies(timeout=longest, stop_after=1))
         except (Error, DBAPIError):
             self.close()
             sleep(min(1.0, longest))
+            return True
 
     def _listening(self) -> Driver[object]:
         if self._driver is None:
