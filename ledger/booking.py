@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from domain.facts import Conflict
 from ledger import schema
-from ledger.database import found, insert_all, insert_new, is_postgres
+from ledger.database import found, insert_all, insert_new, is_postgres, sought
 from ledger.keys import one_of
 
 LONGEST = 12 * 3600
@@ -181,7 +181,17 @@ def times_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[
 
 def conflicts_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[Conflict]]:
     """The conflicts of these patients, by their keys."""
-    conflicts: dict[str, list[Conflict]] = {}
-    for key, performer, start, end, identity in found(connection, _CONFLICTS, sorted(patients)):
-        conflicts.setdefault(key, []).append(Conflict(performer, start, end, identity))
-    return conflicts
+    return conflicts_coming(connection, patients)()
+
+
+def conflicts_coming(connection: Connection, patients: Iterable[str]) -> Callable[[], dict[str, list[Conflict]]]:
+    """The same, when it is called for."""
+    rows = sought(connection, _CONFLICTS, sorted(patients))
+
+    def kept() -> dict[str, list[Conflict]]:
+        conflicts: dict[str, list[Conflict]] = {}
+        for key, performer, start, end, identity in rows():
+            conflicts.setdefault(key, []).append(Conflict(performer, start, end, identity))
+        return conflicts
+
+    return kept

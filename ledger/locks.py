@@ -5,14 +5,14 @@ On Postgres locks are taken in one order: positions, tenants, patients, performe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from zlib import crc32
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from ledger import schema
-from ledger.database import ask, say
+from ledger.database import Rows, answered, ask, asked, say
 from ledger.packed import Documents, Numbers, Texts
 
 TENANTS: Final = 0x63617265
@@ -72,15 +72,15 @@ def everyone(connection: Connection) -> None:
         say(connection, _ALONE, TENANTS, Numbers(range(BUCKETS)))
 
 
-def patients(connection: Connection, keys: list[str], *, skip: bool = False) -> Sequence[Any]:
+def patients(connection: Connection, keys: list[str], *, skip: bool = False) -> Rows:
     """Have these patients, sorted by key, to oneself, and read their documents; with `skip` only those nobody has.
 
     Unknown ones get an empty document first, in the same order, so that there is a row to lock.
     """
     if skip:
-        return say(connection, f"{_HOLD_PATIENTS} SKIP LOCKED", Texts(keys)).fetchall()
+        return answered(connection, f"{_HOLD_PATIENTS} SKIP LOCKED", Texts(keys))
     say(connection, _NEW_PATIENTS, Texts(keys), Documents([_EMPTY] * len(keys)))
-    return say(connection, _HOLD_PATIENTS, Texts(keys)).fetchall()
+    return answered(connection, _HOLD_PATIENTS, Texts(keys))
 
 
 def performers(connection: Connection, keys: Iterable[str]) -> None:
@@ -98,12 +98,21 @@ def gate(connection: Connection) -> None:
 
 def numbers(connection: Connection, name: str, count: int) -> int:
     """The first of `count` new numbers. Nobody else gets numbers until this transaction ends: they have no holes and come in order."""
-    return _only(ask(connection, _RAISED, counter=name, count=count)) - count + 1
+    return raised(connection, name, count)()
 
 
-def burials(connection: Connection) -> int:
-    """How many batches have named events as gone; 0 where nobody else can meanwhile."""
-    return number(connection, BURIALS) if several(connection) else 0
+def raised(connection: Connection, name: str, count: int) -> Callable[[], int]:
+    """The same number when it is called for; from now on nobody else gets one."""
+    last = asked(connection, _RAISED, counter=name, count=count)
+    return lambda: _only(last()) - count + 1
+
+
+def burials(connection: Connection) -> Callable[[], int]:
+    """How many batches have named events as gone, when it is called for; 0 where nobody else can meanwhile."""
+    if not several(connection):
+        return lambda: 0
+    last = asked(connection, _NUMBER, counter=BURIALS)
+    return lambda: _only(last())
 
 
 def number(connection: Connection, name: str) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, or_, select
 
 from domain.records import EVERY
 from ledger import locks, schema
-from ledger.database import found, insert_new
+from ledger.database import found, insert_new, sought
 from ledger.keys import one_of
 from ledger.registrations import referring
 
@@ -96,9 +96,19 @@ def take_due(connection: Connection, patients: Iterable[str]) -> Causes:
 
     Exactly the rows that are read are deleted: what another writer adds meanwhile stays for the next time.
     """
-    taken: Causes = {}
-    for patient, mark, cause in found(connection, _TAKEN, sorted(patients)):
-        taken.setdefault((patient, mark), set()).add(cause)
+    return due_of(connection, patients)()
+
+
+def due_of(connection: Connection, patients: Iterable[str]) -> Callable[[], Causes]:
+    """The same, when it is called for."""
+    rows = sought(connection, _TAKEN, sorted(patients))
+
+    def taken() -> Causes:
+        marks: Causes = {}
+        for patient, mark, cause in rows():
+            marks.setdefault((patient, mark), set()).add(cause)
+        return marks
+
     return taken
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, tuple_
 
 from domain.calendar import utc_text
 from ledger import schema
-from ledger.database import insert_new, is_postgres, say, upsert_all
+from ledger.database import answered, insert_new, is_postgres, upsert_all
 from ledger.errors import LedgerError
 from ledger.packed import Numbers, Texts
 
@@ -70,7 +70,7 @@ def _locked(connection: Connection, claim: Claim) -> dict[Partition, int]:
 def _rows(connection: Connection, wanted: Sequence[Partition]) -> Sequence[Any]:
     if is_postgres(connection):
         topics, partitions = zip(*wanted, strict=True)
-        return say(connection, _HELD, Texts(topics), Numbers(partitions)).fetchall()
+        return answered(connection, _HELD, Texts(topics), Numbers(partitions))()
     t = schema.positions.c
     statement = select(t.topic, t.partition, t.next_offset).where(tuple_(t.topic, t.partition).in_(wanted))
     return connection.execute(statement.order_by(t.topic, t.partition)).all()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
-from psycopg import Connection as Driver
-from psycopg import Cursor, OperationalError
+from psycopg import OperationalError
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from sqlalchemy import URL, Connection, Engine, Integer, LargeBinary, Table, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from ledger.driver import rows, said
+from ledger.driver import PromptCursor, later, rows, said
 from ledger.errors import LedgerError
 from ledger.packed import Documents, Numbers, Packed, Texts
 
@@ -35,14 +34,6 @@ _RACES: Final = {"40001", "40P01", "55P03", "23505"}
 """Serialization failure, deadlock, a lock waited for too long, a row that another writer was quicker to insert."""
 _GONE: Final = {"57P01", "57P02", "57P03", "25P03", "53300"}
 """Shutdown, crash, starting up, idle in a transaction for too long, too many connections."""
-
-
-class _BinaryCursor(Cursor[Any]):
-    """Results in their binary form: documents come as they are instead of in hexadecimal."""
-
-    def __init__(self, connection: Driver[Any], **options: Any) -> None:
-        super().__init__(connection, **options)
-        self.format = Format.BINARY
 
 
 def _dumper(kind: type[Packed]) -> type[Dumper]:
@@ -70,7 +61,7 @@ def postgres_engine(url: URL) -> Engine:
     known = url.set(drivername="postgresql+psycopg").difference_update_query(["timeout"])
     engine = create_engine(
         known,
-        connect_args={"cursor_factory": _BinaryCursor},
+        connect_args={"cursor_factory": PromptCursor},
         pool_pre_ping=True,
         pool_size=4,
         max_overflow=16,
@@ -169,10 +160,13 @@ def identified(connection: Connection, identities: Sequence[tuple[str, str, str]
     )
 
 
-def buried(connection: Connection, identities: Sequence[tuple[str, str]]) -> Sequence[Any]:
-    """Of each identity (tenant, identity) that something took out, the times at which that was recorded; looked up as `identified` does."""
+def buried(connection: Connection, identities: Sequence[tuple[str, str]]) -> Callable[[], Sequence[Any]]:
+    """Of each identity (tenant, identity) that something took out, the times at which that was recorded, when they are called for.
+
+    They are looked up as `identified` does.
+    """
     given = [Texts(column) for column in zip(*identities, strict=True)] if identities else [Texts(())] * 2
-    return rows(
+    return later(
         connection,
         "SELECT k.tenant, k.identity, t.time FROM unnest(%s, %s) AS k (tenant, identity) CROSS JOIN LATERAL "
         "(SELECT time FROM tombstones WHERE tenant = k.tenant AND identity = k.identity OFFSET 0) AS t",

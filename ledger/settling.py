@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -16,8 +16,8 @@ from domain.progress import PROGRESS, progress
 from domain.records import Facts, history, latest_time, only_readings
 from domain.settlement import GONE, Out, PatientMonth, Scope, Stored, close, settle
 from ledger import registrations, schema
-from ledger.booking import conflicts_of, times_of
-from ledger.database import found, upsert_all
+from ledger.booking import conflicts_coming, times_of
+from ledger.database import found, sought, upsert_all
 from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
 from ledger.marks import Key as MonthKey
@@ -63,9 +63,11 @@ class Settlement:
     def run(self, marks: Causes) -> None:
         """Tell rosters that are due, decide these patient-months; no close waits for one of them."""
         rosters = sorted(patient for patient, month in marks if month == ROSTER_DUE)
-        tell_rosters(rosters, self.work, self._registry, self._named, self.outbox, self.rules)
         keys = sorted(key for key in marks if key[1] != ROSTER_DUE)
+        standings = self._standings({patient.partition("/")[0] for patient, _ in marks})
         self._load(keys)
+        self.standings |= standings()
+        tell_rosters(rosters, self.work, self._registry, self._named, self.outbox, self.rules)
         for patient, month in keys:
             tenant, _, subject = patient.partition("/")
             self._decide(PatientMonth(tenant, subject, month), marks[patient, month])
@@ -74,7 +76,7 @@ class Settlement:
     def close(self, month_keys: list[str]) -> None:
         """Carry out the closes that wait for these patient-months, on the lines as they stand."""
         months = [PatientMonth(*key.split("/")) for key in sorted(month_keys)]
-        self._load_lines(month_keys)
+        self._keep_lines(month_keys, found(self.connection, _LINES, month_keys))
         pending = self._pending(month_keys)
         open_lines = [one for one in months if any(line.status in (READY, AWAITING_CLOSE) for line in self.stored[one.key].values())]
         self._load_documents([(f"{one.tenant}/{one.patient}", one.month) for one in open_lines])
@@ -83,8 +85,10 @@ class Settlement:
         self._save()
 
     def _load(self, keys: list[MonthKey]) -> None:
+        month_keys = [f"{patient}/{month}" for patient, month in keys]
+        lines = sought(self.connection, _LINES, month_keys)
         self._load_documents(keys)
-        self._load_lines([f"{patient}/{month}" for patient, month in keys])
+        self._keep_lines(month_keys, lines())
 
     def _load_documents(self, keys: list[MonthKey]) -> None:
         self.work.load_patients({patient for patient, _ in keys})
@@ -92,13 +96,15 @@ class Settlement:
         for patient, month in keys:
             if self.work.patients[patient].facts.get("set_ups"):
                 wanted.update(self.work.earlier(patient, month))
-        self.work.load_months(wanted)
-        self.conflicts = conflicts_of(self.connection, {patient for patient, _ in keys})
+        months = self.work.months_coming(wanted)
+        conflicts = conflicts_coming(self.connection, {patient for patient, _ in keys})
+        months()
+        self.conflicts = conflicts()
         self.booked = times_of(self.connection, self.conflicts)
 
-    def _load_lines(self, month_keys: list[str]) -> None:
+    def _keep_lines(self, month_keys: list[str], rows: Iterable[Any]) -> None:
         self.stored = {key: {} for key in month_keys}
-        for values in found(self.connection, _LINES, month_keys):
+        for values in rows:
             row = dict(zip(_COLUMNS, values, strict=True))
             stored = stored_line(row)
             self.stored[row["month_key"]][stored.key] = stored
@@ -110,9 +116,13 @@ class Settlement:
             pending.setdefault(key, set()).add(number)
         return pending
 
+    def _standings(self, tenants: set[str]) -> Callable[[], dict[str, Standing]]:
+        """What binds the patients of tenants that are new here, when it is called for."""
+        return registrations.standings(self.connection, tenants - self.standings.keys(), self.known)
+
     def _standing(self, tenant: str) -> Standing:
         if tenant not in self.standings:
-            self.standings[tenant] = registrations.standing(self.connection, tenant, self.known)
+            self.standings |= self._standings({tenant})()
         return self.standings[tenant]
 
     def _closures(self, tenant: str, month: str) -> list[tuple[int, str | None, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from domain.records import EVERY, Fact, Facts, add, note_taken_out, reading_months, remove, spelled
 from ledger import locks, schema
-from ledger.database import found, upsert_all
+from ledger.database import found, sought, upsert_all
 from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
 
@@ -56,13 +56,22 @@ class Workspace:
 
     def hold(self, keys: Iterable[str], *, skip: bool = False) -> set[str]:
         """Have these patients to oneself and their documents at hand; with `skip` only those whom no other writer has. Returns whom."""
+        return self.holding(keys, skip=skip)()
+
+    def holding(self, keys: Iterable[str], *, skip: bool = False) -> Callable[[], set[str]]:
+        """The same, when it is called for."""
         wanted = sorted(keys)
         if not locks.several(self.connection):
             self.load_patients(wanted)
-            return set(wanted)
-        got = {key: orjson.loads(document) for key, document in locks.patients(self.connection, wanted, skip=skip)}
-        self.patients |= {key: PatientDocument(document) for key, document in got.items() if key not in self.patients}
-        return set(got)
+            return lambda: set(wanted)
+        held = locks.patients(self.connection, wanted, skip=skip)
+
+        def kept() -> set[str]:
+            got = dict(held())
+            self.patients |= {key: PatientDocument(orjson.loads(document)) for key, document in got.items() if key not in self.patients}
+            return set(got)
+
+        return kept
 
     def load_patients(self, keys: Iterable[str]) -> None:
         """Have the documents of these patients at hand; unknown ones empty."""
@@ -73,11 +82,20 @@ class Workspace:
 
     def load_months(self, keys: Iterable[str]) -> None:
         """Have the documents of these patient-months at hand; unknown ones empty."""
+        self.months_coming(keys)()
+
+    def months_coming(self, keys: Iterable[str]) -> Callable[[], None]:
+        """The same, when it is called for."""
         missing = sorted(set(keys) - self.months.keys())
-        known = {key: (facts, state) for key, facts, state in found(self.connection, _MONTHS, missing)}
-        for key in missing:
-            facts, state = known.get(key, (b"{}", b"{}"))
-            self.months[key] = MonthDocument(orjson.loads(facts), orjson.loads(state))
+        rows = sought(self.connection, _MONTHS, missing)
+
+        def kept() -> None:
+            known = {key: (facts, state) for key, facts, state in rows()}
+            for key in missing:
+                facts, state = known.get(key, (b"{}", b"{}"))
+                self.months[key] = MonthDocument(orjson.loads(facts), orjson.loads(state))
+
+        return kept
 
     def add_lasting(self, patient: str, kind: str, fact: Fact) -> None:
         """Add a fact to a patient's document."""
