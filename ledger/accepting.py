@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -12,7 +12,7 @@ from domain.records import MONTHLY, Placed, months_of, place, to_decide
 from domain.vocabulary import Vocabulary
 from ledger import arrivals, booking, locks, registrations, schema
 from ledger.booking import Busy
-from ledger.database import insert_all, insert_new
+from ledger.database import asked, insert_all, insert_new
 from ledger.marks import ROSTER_DUE, Marks, waiting
 from ledger.retry import RaceError
 from ledger.workspace import Workspace
@@ -21,6 +21,7 @@ CLOSE = "care.month.closed.v1"
 _REGISTERED = (registrations.SITE, registrations.PERSON)
 BINDING = frozenset({*_REGISTERED, CLOSE})
 """What bears on all patients of a tenant."""
+_CLOSINGS: Final = select(schema.closings.c.month_key).distinct()
 
 
 class ClosesWaitError(Exception):
@@ -58,20 +59,24 @@ class Acceptance:
 
     def take(self, events: Sequence[Event]) -> None:
         """Put the events' facts in place, take those out that they retract or replace."""
-        self.burials = locks.burials(self.connection)
+        burials = locks.burials(self.connection)
         causes = self.causes = self._bury(events)
         arriving = {(e.tenant, e.identity) for e in events} if causes else set()
         killed = self.stored(causes.keys() - arriving)
         self.absent = causes.keys() - arriving - {(e.tenant, e.identity) for e in killed}
-        dead = self.dead = arrivals.dead_identities(self.connection, events)
+        dying = arrivals.dying(self.connection, events)
         self.is_binding = any(e.type in BINDING for e in (*events, *killed))
         locks.tenants(self.connection, {e.tenant for e in (*events, *killed)}, alone=self.is_binding)
-        if closes_wait(self.connection, {e.tenant for e in events}):
-            raise ClosesWaitError
-        self._note_immune(events, killed, causes)
+        closing = asked(self.connection, _CLOSINGS)
         gone = [one for e in killed if (one := _locate(e)) is not None]
         fresh = [one for e in events if (one := _locate(e)) is not None]
-        self._load([*gone, *fresh])
+        loaded = self._loading([*gone, *fresh])
+        if tenants_of(closing()) & {e.tenant for e in events}:
+            raise ClosesWaitError
+        loaded()
+        self.burials, dead = burials(), dying()
+        self.dead = dead
+        self._note_immune(events, killed, causes)
         bookings = [b for one in fresh if (b := self._add(one, dead.get((one.event.tenant, one.event.identity), 0) if dead else 0))]
         booked = [*bookings, *(b for one in gone if (b := booking_of(one)) is not None)]
         locks.performers(self.connection, {f"{b.tenant}/{b.performer}" for b in booked})
@@ -81,23 +86,25 @@ class Acceptance:
         self._register(events, killed, dead, causes)
         self._close(events)
 
-    def confirm(self, events: Sequence[Event]) -> None:
-        """Raise RaceError where another writer meanwhile took in what these events name as gone, or named one of them.
+    def confirming(self, events: Sequence[Event]) -> Callable[[], None]:
+        """Raise RaceError, when it is called for, where another writer took in what these events name as gone, or named one of them.
 
         Asked when nobody else can commit events before this transaction does. A retraction and what it names may come about different
         patients, so that no lock brought the two writers together before.
         """
         if not locks.several(self.connection):
-            return
+            return lambda: None
         if self.causes:
-            locks.numbers(self.connection, locks.BURIALS, 1)
-        if self.absent and self.stored(self.absent):
-            raise RaceError
-        if (
-            locks.burials(self.connection) != self.burials + bool(self.causes)
-            and arrivals.dead_identities(self.connection, events) != self.dead
-        ):
-            raise RaceError
+            locks.raised(self.connection, locks.BURIALS, 1)
+        burials = locks.burials(self.connection)
+
+        def confirm() -> None:
+            if self.absent and self.stored(self.absent):
+                raise RaceError
+            if burials() != self.burials + bool(self.causes) and arrivals.dead_identities(self.connection, events) != self.dead:
+                raise RaceError
+
+        return confirm
 
     def _bury(self, events: Sequence[Event]) -> dict[tuple[str, str], list[Event]]:
         """Record which identities the events take out; returns them with the events that do."""
@@ -122,10 +129,16 @@ class Acceptance:
         for close in (e for e in killed if e.type == CLOSE):
             self.immune += [(close, by.identity, by.time) for by in causes[close.tenant, close.identity]]
 
-    def _load(self, located: Sequence[Located]) -> None:
-        self.work.hold({one.patient for one in located})
-        keys = {f"{o.patient}/{m}" for o in located for m in o.documents}
-        self.work.load_months(keys)
+    def _loading(self, located: Sequence[Located]) -> Callable[[], None]:
+        """Have the documents at hand, when it is called for."""
+        held = self.work.holding({one.patient for one in located})
+        months = self.work.months_coming({f"{o.patient}/{m}" for o in located for m in o.documents})
+
+        def loaded() -> None:
+            held()
+            months()
+
+        return loaded
 
     def _add(self, one: Located, dead: int) -> Busy | None:
         """Put a fact in place; one that is dead on arrival (`dead` says since when) is kept only where it is explained."""
@@ -230,9 +243,9 @@ def _locate(event: Event) -> Located | None:
     return Located(event, placed, f"{event.tenant}/{event.subject}", months_of(placed.low, placed.high))
 
 
-def closes_wait(connection: Connection, tenants: Container[str]) -> bool:
-    """Whether a close waits to be carried out in one of the tenants."""
-    return any(key.partition("/")[0] in tenants for (key,) in connection.execute(select(schema.closings.c.month_key).distinct()))
+def tenants_of(rows: Iterable[Sequence[str]]) -> set[str]:
+    """The tenants of patient-months that wait to be closed."""
+    return {key.partition("/")[0] for (key,) in rows}
 
 
 def booking_of(one: Located) -> Busy | None:

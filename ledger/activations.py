@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ledger import locks, schema
-from ledger.database import insert_all
+from ledger.database import ask, insert_all
 
 PROGRAM: Final = "caremonth"
 FIRST_REASON: Final = "the rules the ledger began with"
 CAUSE: Final = "rules/"
 """How the due queue names an activation; the identity of an event has a tab."""
+_SEQ: Final = schema.activations.c.seq
+_AFTER: Final = select(schema.activations).where(bindparam("seq") < _SEQ).order_by(_SEQ)
 
 
 class Activation(NamedTuple):
@@ -59,8 +61,7 @@ class Activation(NamedTuple):
 
 def after(connection: Connection, seq: int) -> list[Activation]:
     """The rows after a number."""
-    t = schema.activations
-    return [Activation._make(row) for row in connection.execute(select(t).where(t.c.seq > seq).order_by(t.c.seq))]
+    return [Activation._make(row) for row in ask(connection, _AFTER, seq=seq)]
 
 
 def append(connection: Connection, row: Activation) -> Activation:

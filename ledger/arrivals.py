@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -23,6 +23,9 @@ REUSED: Final = (
     "another event of this tenant and source has this id with other content; give the corrected event an id of its own "
     "and name this one in `replaces`"
 )
+_E, _T = schema.events.c, schema.tombstones.c
+_DIGESTS: Final = select(_E.id, _E.digest).where(_E.tenant == bindparam("tenant"), _E.source == bindparam("source"), one_of(_E.id))
+_BURIED: Final = select(_T.identity, _T.time).where(_T.tenant == bindparam("tenant"), one_of(_T.identity))
 
 
 class Arrival(NamedTuple):
@@ -100,12 +103,10 @@ def known_digests(connection: Connection, events: Iterable[Event]) -> dict[tuple
     wanted: dict[tuple[str, str], list[str]] = {}
     for event in events:
         wanted.setdefault((event.tenant, event.source), []).append(event.id)
-    t = schema.events.c
-    statement = select(t.id, t.digest).where(t.tenant == bindparam("tenant"), t.source == bindparam("source"), one_of(t.id))
     return {
         (tenant, source, identifier): stored
         for (tenant, source), ids in wanted.items()
-        for identifier, stored in found(connection, statement, ids, tenant=tenant, source=source)
+        for identifier, stored in found(connection, _DIGESTS, ids, tenant=tenant, source=source)
     }
 
 
@@ -128,19 +129,20 @@ def _fate(arrival: Arrival, known: dict[tuple[str, str, str], bytes]) -> Fate:
 
 def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """Append new events to the event store."""
-    first = locks.numbers(connection, locks.EVENTS, len(arrivals))
+    first = locks.raised(connection, locks.EVENTS, len(arrivals))
+    sums = histories.Sums()
+    for a in arrivals:
+        sums.add(a.event.tenant, a.event.source, a.event.id, a.digest)
+    raise_histories = histories.raising(connection, sums)
     rows = [
         {
             "seq": seq, "tenant": a.event.tenant, "source": a.event.source, "id": a.event.id, "type": a.event.type,
             "subject": a.event.subject, "time": a.event.time, "replaces": a.event.replaces, "digest": a.digest, "raw": a.raw,
         }
-        for seq, a in enumerate(arrivals, first)
+        for seq, a in enumerate(arrivals, first())
     ]  # fmt: skip
     insert_all(connection, schema.events, rows)
-    sums = histories.Sums()
-    for a in arrivals:
-        sums.add(a.event.tenant, a.event.source, a.event.id, a.digest)
-    histories.raise_by(connection, sums)
+    raise_histories()
 
 
 def park(connection: Connection, parked: Sequence[Parked]) -> None:
@@ -159,22 +161,37 @@ def letter_id(origin: str, raw: bytes) -> str:
 
 def dead_identities(connection: Connection, events: Sequence[Event]) -> dict[tuple[str, str], int]:
     """Those events that an accepted one named as replaced or retracted: (tenant, identity), and the greatest time of what did."""
+    return dying(connection, events)()
+
+
+def dying(connection: Connection, events: Sequence[Event]) -> Callable[[], dict[tuple[str, str], int]]:
+    """The same, when it is called for."""
+    if not events or not is_postgres(connection):
+        dead = _dead(connection, events)
+        return lambda: dead
+    from ledger.postgres import buried
+
+    rows = buried(connection, [(event.tenant, event.identity) for event in events])
+
+    def latest() -> dict[tuple[str, str], int]:
+        times: dict[tuple[str, str], int] = {}
+        for tenant, identity, time in rows():
+            times[tenant, identity] = max(time, times.get((tenant, identity), time))
+        return times
+
+    return latest
+
+
+def _dead(connection: Connection, events: Sequence[Event]) -> dict[tuple[str, str], int]:
     t = schema.tombstones.c
     wanted: dict[str, list[str]] = {}
     for event in events:
         wanted.setdefault(event.tenant, []).append(event.identity)
     dead: dict[tuple[str, str], int] = {}
-    if wanted and is_postgres(connection):
-        from ledger.postgres import buried
-
-        for tenant, identity, time in buried(connection, [(event.tenant, event.identity) for event in events]):
-            dead[tenant, identity] = max(time, dead.get((tenant, identity), time))
-        return dead
-    statement = select(t.identity, t.time).where(t.tenant == bindparam("tenant"), one_of(t.identity))
     for tenant, identities in wanted.items():
         if connection.execute(select(t.identity).where(t.tenant == tenant).limit(1)).first() is None:
             continue
-        for identity, time in found(connection, statement, identities, tenant=tenant):
+        for identity, time in found(connection, _BURIED, identities, tenant=tenant):
             dead[tenant, identity] = max(time, dead.get((tenant, identity), time))
     return dead
 

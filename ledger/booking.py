@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from domain.facts import Conflict
 from ledger import schema
-from ledger.database import found, insert_all, insert_new, is_postgres
+from ledger.database import found, insert_all, insert_new, is_postgres, sought
 from ledger.keys import one_of
 
 LONGEST = 12 * 3600
@@ -17,8 +17,19 @@ NEAR = 4 * 24 * 3600
 """Bookings no further apart are looked up together: one question covers a performer's week-end."""
 
 _B = schema.busy.c
+_C = schema.conflicts.c
 _NEIGHBOURS = select(_B.start, _B.identity, _B.end, _B.tenant, _B.performer, _B.patient, _B.time).where(
     _B.tenant == bindparam("tenant"), _B.performer == bindparam("performer"), _B.start > bindparam("low"), _B.start < bindparam("high")
+)
+_OTHER = and_(
+    _B.tenant == _C.tenant, _B.performer == _C.performer, _B.start > _C.start - LONGEST, _B.start <= _C.start,
+    _B.identity == _C.other_identity,
+)  # fmt: skip
+_TIMES = select(_C.patient_key, _C.identity, _B.time).join(schema.busy, _OTHER).where(one_of(_C.patient_key))
+_CONFLICTS = (
+    select(_C.patient_key, _C.performer, _C.start, _C.end, _C.identity)
+    .where(one_of(_C.patient_key))
+    .order_by(_C.identity, _C.other_identity)
 )
 
 
@@ -162,23 +173,25 @@ def _parted(connection: Connection, gone: Sequence[Busy]) -> Iterable[Any]:
 
 def times_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
     """For each conflict of these patients the identity of their time or visit, and when the other patient's was recorded."""
-    b, c = schema.busy.c, schema.conflicts.c
-    near = and_(b.start > c.start - LONGEST, b.start <= c.start)
-    other = and_(b.tenant == c.tenant, b.performer == c.performer, near, b.identity == c.other_identity)
-    statement = select(c.patient_key, c.identity, b.time).join(schema.busy, other).where(one_of(c.patient_key))
     times: dict[str, list[tuple[str, int]]] = {}
-    for key, identity, time in found(connection, statement, sorted(patients)):
+    for key, identity, time in found(connection, _TIMES, sorted(patients)):
         times.setdefault(key, []).append((identity, time))
     return times
 
 
 def conflicts_of(connection: Connection, patients: Iterable[str]) -> dict[str, list[Conflict]]:
     """The conflicts of these patients, by their keys."""
-    conflicts: dict[str, list[Conflict]] = {}
-    c = schema.conflicts.c
-    statement = (
-        select(c.patient_key, c.performer, c.start, c.end, c.identity).where(one_of(c.patient_key)).order_by(c.identity, c.other_identity)
-    )
-    for key, performer, start, end, identity in found(connection, statement, sorted(patients)):
-        conflicts.setdefault(key, []).append(Conflict(performer, start, end, identity))
-    return conflicts
+    return conflicts_coming(connection, patients)()
+
+
+def conflicts_coming(connection: Connection, patients: Iterable[str]) -> Callable[[], dict[str, list[Conflict]]]:
+    """The same, when it is called for."""
+    rows = sought(connection, _CONFLICTS, sorted(patients))
+
+    def kept() -> dict[str, list[Conflict]]:
+        conflicts: dict[str, list[Conflict]] = {}
+        for key, performer, start, end, identity in rows():
+            conflicts.setdefault(key, []).append(Conflict(performer, start, end, identity))
+        return conflicts
+
+    return kept

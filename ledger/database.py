@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from ledger.errors import LedgerError, NoLedgerError
+from ledger.packed import Texts
 from ledger.sqlite import WRITES, sqlite_engine
 
 HEAD: Final = "0004"
@@ -21,6 +22,8 @@ CHUNK: Final = 2_000
 LARGE_CHUNK: Final = 10_000
 FORMS: Final = "sqlite:///caremonth.db or postgresql+psycopg://USER@HOST/DATABASE"
 T = TypeVar("T")
+Rows = Callable[[], Sequence[Any]]
+Written = Sequence[Mapping[str, Any]]
 
 
 def connect(url: str, *, full_sync: bool = False, create: bool = True) -> Engine:
@@ -145,31 +148,79 @@ def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
+def ask(connection: Connection, statement: Executable, **parameters: Any) -> Sequence[Any]:
+    """The rows of a statement that is one object for the life of the program, since it is spelled once."""
+    return asked(connection, statement, **parameters)()
+
+
+def asked(connection: Connection, statement: Executable, **parameters: Any) -> Rows:
+    """The same rows, when they are called for: what is asked before is answered with it, in a pipeline by one way to the server."""
+    if is_postgres(connection):
+        from ledger.driver import asked as asked_for
+
+        return asked_for(connection, statement, parameters)
+    there = connection.execute(statement, parameters).all()
+    return lambda: there
+
+
+def say(connection: Connection, text: str, *parameters: Any) -> None:
+    """Have a statement carried out that only Postgres understands."""
+    from ledger.driver import said
+
+    said(connection, text, parameters)
+
+
+def answered(connection: Connection, text: str, *parameters: Any) -> Rows:
+    """The rows of a statement that only Postgres understands, when they are called for."""
+    from ledger.driver import later
+
+    return later(connection, text, parameters)
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Let Postgres work on what needs no answer while the program goes on; all was carried out when the block ends (`ledger.driver`)."""
+    if not is_postgres(connection):
+        yield
+        return
+    from ledger.driver import pipelined as in_pipeline
+
+    with in_pipeline(connection):
+        yield
+
+
 def found(connection: Connection, statement: Executable, keys: Iterable[str], **parameters: Any) -> Iterator[Any]:
-    """The rows of a statement that asks for `one_of` these keys, as many keys at once as the database takes well."""
-    for chunk in chunks(keys, LARGE_CHUNK if is_postgres(connection) else CHUNK):
-        yield from connection.execute(statement, {**parameters, "keys": chunk}).all()
+    """The rows of a statement (`ask`) that asks for `one_of` these keys, as many keys at once as the database takes well."""
+    several = is_postgres(connection)
+    for chunk in chunks(keys, LARGE_CHUNK if several else CHUNK):
+        yield from ask(connection, statement, **parameters, keys=Texts(chunk) if several else chunk)
 
 
-Rows = Sequence[Mapping[str, Any]]
+def sought(connection: Connection, statement: Executable, keys: Iterable[str]) -> Callable[[], Iterable[Any]]:
+    """The same rows, when they are called for (`asked`)."""
+    several = is_postgres(connection)
+    parts = [
+        asked(connection, statement, keys=Texts(chunk) if several else chunk) for chunk in chunks(keys, LARGE_CHUNK if several else CHUNK)
+    ]
+    return lambda: chain.from_iterable(part() for part in parts)
 
 
-def insert_all(connection: Connection, table: Table, rows: Rows) -> None:
+def insert_all(connection: Connection, table: Table, rows: Written) -> None:
     """Insert rows, if any."""
     _bulk(connection, table, rows, "insert")
 
 
-def upsert_all(connection: Connection, table: Table, rows: Rows) -> None:
+def upsert_all(connection: Connection, table: Table, rows: Written) -> None:
     """Insert rows, those with a known primary key in place of the old."""
     _bulk(connection, table, rows, "upsert")
 
 
-def insert_new(connection: Connection, table: Table, rows: Rows) -> None:
+def insert_new(connection: Connection, table: Table, rows: Written) -> None:
     """Insert those rows whose primary key is not there yet."""
     _bulk(connection, table, rows, "ignore")
 
 
-def _bulk(connection: Connection, table: Table, rows: Rows, mode: str) -> None:
+def _bulk(connection: Connection, table: Table, rows: Written, mode: str) -> None:
     """Hand many rows to the driver at once: the statement is spelled once, and rows are not looked at one by one on the way."""
     if not rows:
         return

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, or_, select
 
 from domain.records import A_YEAR, weight
 from ledger import locks, schema
-from ledger.database import chunks, found
+from ledger.database import ask, chunks, found
 from ledger.keys import one_of
 from ledger.marks import REGISTERED, of_tenants, registered, spread, take_due
 from ledger.outbox import Outbox
@@ -18,6 +18,8 @@ from ledger.rules import Rules
 from ledger.settling import Settlement
 from ledger.workspace import Workspace
 
+_WAITS: Final = select(or_(*(select(column).limit(1).exists() for column in (schema.closings.c.closure, schema.due.c.month))))
+_LEFT: Final = select(schema.closings.c.month_key).where(one_of(schema.closings.c.month_key))
 Registries = dict[str, tuple[int, Standing]]
 
 
@@ -26,6 +28,13 @@ class Page(NamedTuple):
 
     closes: bool = True
     after: str = ""
+
+
+class Waiting(NamedTuple):
+    """Keys of what waits, in order: of closes the patient-month, of what is due patient and mark; and whether there may be more of it."""
+
+    keys: list[tuple[str, str]]
+    more: bool
 
 
 class Portion(NamedTuple):
@@ -37,8 +46,7 @@ class Portion(NamedTuple):
 
 def waits(connection: Connection) -> bool:
     """Whether there is anything to decide or to close: asked before a transaction that may write is begun for it."""
-    there = [select(column).limit(1).exists() for column in (schema.closings.c.closure, schema.due.c.month)]
-    return bool(connection.execute(select(or_(*there))).scalar())
+    return any(there for (there,) in ask(connection, _WAITS))
 
 
 class Drain:
@@ -56,10 +64,10 @@ class Drain:
 
         With `on` a search for closes that finds none goes on at once to what is due.
         """
-        waiting = self._waiting(limit, page, ())
+        waiting, more = self._waiting(limit, page, ())
         if on and page.closes and not waiting:
             page = Page(closes=False)
-            waiting = self._waiting(limit, page, ())
+            waiting, more = self._waiting(limit, page, ())
         if not page.closes and (tenants := registered(self.connection)):
             locks.tenants(self.connection, tenants)
             spread(self.connection, tenants)
@@ -70,12 +78,8 @@ class Drain:
         locks.tenants(self.connection, {patient.partition("/")[0] for patient in patients})
         held = self.work.hold(patients, skip=not wait)
         decided = bool(held) and self._settle(held, waiting, page, limit)
-        return Portion(decided=decided or wait, next=self._next(waiting, page, limit))
-
-    def _next(self, waiting: Sequence[tuple[str, str]], page: Page, limit: int) -> Page | None:
-        if len(waiting) == limit:
-            return page._replace(after=waiting[-1][0])
-        return Page(closes=False) if page.closes else None
+        after = page._replace(after=waiting[-1][0]) if more else Page(closes=False) if page.closes else None
+        return Portion(decided=decided or wait, next=after)
 
     def all_of(self, tenants: Collection[str], limit: int) -> None:
         """Decide all that is due of these tenants, which this transaction has to itself."""
@@ -88,15 +92,14 @@ class Drain:
         self._all(tenants, limit, Page())
 
     def _all(self, tenants: Collection[str], limit: int, page: Page) -> None:
-        while waiting := self._waiting(limit, page, tenants):
+        while waiting := self._waiting(limit, page, tenants).keys:
             self._settle(self.work.hold(_patients(waiting, page)), waiting, page, limit)
 
     def _settle(self, held: set[str], waiting: list[tuple[str, str]], page: Page, limit: int) -> bool:
         self.rules.refresh(self.connection)
         if page.closes:
             months = [key for key, _ in waiting if key.rpartition("/")[0] in held]
-            c = schema.closings.c
-            left = {key for (key,) in found(self.connection, select(c.month_key).where(one_of(c.month_key)), months)}
+            left = {key for (key,) in found(self.connection, _LEFT, months)}
             self.settlement.close(sorted(left))
             self.outbox.save()
             return bool(left)
@@ -107,18 +110,20 @@ class Drain:
             self.work.months.clear()
         return bool(marks)
 
-    def _waiting(self, limit: int, page: Page, tenants: Collection[str]) -> list[tuple[str, str]]:
-        """Keys of what waits, in order: of closes the patient-month, of what is due patient and mark."""
+    def _waiting(self, limit: int, page: Page, tenants: Collection[str]) -> Waiting:
+        """What waits after a page's key, a portion of it."""
         if page.closes:
             c = schema.closings.c.month_key
             statement = select(c).where(c > page.after, *of_tenants(c, tenants)).distinct().order_by(c)
-            return [(key, "") for (key,) in self.connection.execute(statement.limit(limit))]
+            keys = [(key, "") for (key,) in self.connection.execute(statement.limit(limit))]
+            return Waiting(keys, len(keys) == limit)
         t = schema.due.c
         marks = (
             select(t.patient_key, t.month).where(t.patient_key > (page.after or REGISTERED), *of_tenants(t.patient_key, tenants)).distinct()
         )
-        rows = self.connection.execute(marks.order_by(t.patient_key, t.month).limit(limit))
-        return list(_bounded(rows, limit))
+        rows = self.connection.execute(marks.order_by(t.patient_key, t.month).limit(limit)).all()
+        keys = list(_bounded(rows, limit))
+        return Waiting(keys, len(keys) < len(rows) or len(rows) == limit)
 
 
 def _bounded(rows: Iterable[Any], limit: int) -> Iterator[tuple[str, str]]:

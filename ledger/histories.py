@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
 from ledger import schema
-from ledger.database import upsert_all
+from ledger.database import ask, found, sought, upsert_all
+from ledger.keys import one_of
 
 SIZE: Final = 32
 _RANGE: Final = 1 << (8 * SIZE)
+_H: Final = schema.histories.c
+_ALL: Final = select(_H.tenant, _H.events, _H.sum).order_by(_H.tenant)
+_OF: Final = _ALL.where(one_of(_H.tenant))
 
 
 class History(NamedTuple):
@@ -42,9 +46,7 @@ class Sums:
 
 def of(connection: Connection, tenants: Collection[str] = ()) -> dict[str, History]:
     """The histories of these tenants, or of all, by name."""
-    t = schema.histories.c
-    wanted = [t.tenant.in_(sorted(tenants))] if tenants else []
-    rows = connection.execute(select(t.tenant, t.events, t.sum).where(*wanted).order_by(t.tenant))
+    rows = found(connection, _OF, sorted(tenants)) if tenants else ask(connection, _ALL)
     return {tenant: History(events, total.hex()) for tenant, events, total in rows}
 
 
@@ -55,10 +57,20 @@ def less(one: History, other: History) -> History:
 
 def raise_by(connection: Connection, sums: Sums) -> None:
     """Add to the tenants' histories, in a transaction that has taken numbers for events: nobody else does meanwhile."""
-    stored = of(connection, sums.found)
-    rows = []
-    for tenant, (events, total) in sorted(sums.found.items()):
-        before = stored.get(tenant, History())
-        after = (int(before.sum, 16) + total) % _RANGE
-        rows.append({"tenant": tenant, "events": before.events + events, "sum": after.to_bytes(SIZE)})
-    upsert_all(connection, schema.histories, rows)
+    raising(connection, sums)()
+
+
+def raising(connection: Connection, sums: Sums) -> Callable[[], None]:
+    """The same, when it is called for."""
+    known = sought(connection, _OF, sorted(sums.found))
+
+    def raise_all() -> None:
+        stored = {tenant: (events, total) for tenant, events, total in known()}
+        rows = []
+        for tenant, (events, total) in sorted(sums.found.items()):
+            number, before = stored.get(tenant, (0, b""))
+            after = (int.from_bytes(before) + total) % _RANGE
+            rows.append({"tenant": tenant, "events": number + events, "sum": after.to_bytes(SIZE)})
+        upsert_all(connection, schema.histories, rows)
+
+    return raise_all

@@ -12,7 +12,7 @@ from ledger import arrivals, locks
 from ledger.accepting import CLOSE, Acceptance
 from ledger.arrivals import Arrival, Fate, Parked
 from ledger.draining import Drain, Registries
-from ledger.marks import take_due
+from ledger.marks import due_of
 from ledger.outbox import Outbox
 from ledger.rules import Rules
 from ledger.settling import Settlement
@@ -52,14 +52,17 @@ def take_alone(connection: Connection, rules: Rules, read: Run) -> list[Fate]:
 def _take(connection: Connection, rules: Rules, run: Run, known: Registries | None = None) -> list[Fate]:
     fates = arrivals.sort_out(connection, run)
     outbox = Outbox(connection)
+    confirm = None
     if new := [fate for fate in fates if isinstance(fate, Arrival)]:
         events = [one.event for one in new]
         acceptance = _placed(connection, rules, events, outbox)
         _decide(connection, rules, acceptance, outbox, known)
         arrivals.store(connection, new)
-        acceptance.confirm(events)
+        confirm = acceptance.confirming(events)
     arrivals.park(connection, [fate for fate in fates if isinstance(fate, Parked)])
     outbox.save()
+    if confirm is not None:
+        confirm()
     return fates
 
 
@@ -85,9 +88,10 @@ def _decide(connection: Connection, rules: Rules, acceptance: Acceptance, outbox
         return
     mine = acceptance.marks.part(work.patients)
     acceptance.marks.queue(connection)
-    for key, causes in take_due(connection, work.patients).items():
-        mine.setdefault(key, set()).update(causes)
+    due = due_of(connection, work.patients)
     rules.refresh(connection)
+    for key, causes in due().items():
+        mine.setdefault(key, set()).update(causes)
     Settlement(connection, work, rules, outbox, known).run(work.expand(mine))
 
 

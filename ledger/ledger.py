@@ -13,7 +13,7 @@ from ledger import arrivals, database, draining, intake, positions, schema, send
 from ledger.accepting import ClosesWaitError
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
-from ledger.database import chunks, connect
+from ledger.database import chunks, connect, pipelined
 from ledger.draining import Drain, Page, Portion, Registries
 from ledger.intake import CHUNK
 from ledger.positions import Claim, Partition
@@ -85,9 +85,10 @@ class Ledger(Reader):
             self.settle()
 
         def work(connection: Connection) -> list[Fate]:
-            if claim is not None:
-                positions.move(connection, claim)
-            return intake.take(connection, self.rules, read, self._registries if at_once else None)
+            with pipelined(connection):
+                if claim is not None:
+                    positions.move(connection, claim)
+                return intake.take(connection, self.rules, read, self._registries if at_once else None)
 
         while True:
             try:
@@ -166,7 +167,8 @@ class Ledger(Reader):
 
     def _portion(self, limit: int, page: Page, *, wait: bool, on: bool = False) -> Portion:
         def work(connection: Connection) -> Portion:
-            return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait, on=on)
+            with pipelined(connection):
+                return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait, on=on)
 
         return transaction(self.engine, work)
 

@@ -5,13 +5,14 @@ On Postgres locks are taken in one order: positions, tenants, patients, performe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from zlib import crc32
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from ledger import schema
+from ledger.database import Rows, answered, ask, asked, say
 from ledger.packed import Documents, Numbers, Texts
 
 TENANTS: Final = 0x63617265
@@ -21,6 +22,15 @@ BUCKETS: Final = 256
 EVENTS, LETTERS, OUTBOX, CLOSURES, BURIALS = "events", "letters", "outbox", "closures", "burials"
 BATCH: Final = "caremonth_batch"
 _EMPTY: Final = b'{"months":[],"references":[],"roster":{}}'
+
+_COUNTER: Final = schema.counters.c
+_NUMBER: Final = select(_COUNTER.value).where(_COUNTER.name == bindparam("counter"))
+_RAISED: Final = (
+    update(schema.counters)
+    .where(_COUNTER.name == bindparam("counter"))
+    .values(value=_COUNTER.value + bindparam("count"))
+    .returning(_COUNTER.value)
+)
 
 _TOGETHER: Final = "SELECT pg_advisory_xact_lock_shared(%s, bucket::int) FROM unnest(%s) AS bucket"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(%s, bucket::int) FROM unnest(%s) AS bucket"
@@ -53,31 +63,31 @@ def tenants(connection: Connection, names: Iterable[str], *, alone: bool = False
     """
     if several(connection):
         buckets = sorted({crc32(name.encode()) % BUCKETS for name in names})
-        connection.exec_driver_sql(_ALONE if alone else _TOGETHER, (TENANTS, Numbers(buckets)))
+        say(connection, _ALONE if alone else _TOGETHER, TENANTS, Numbers(buckets))
 
 
 def everyone(connection: Connection) -> None:
     """Have all tenants to oneself, those that come later included."""
     if several(connection):
-        connection.exec_driver_sql(_ALONE, (TENANTS, Numbers(range(BUCKETS))))
+        say(connection, _ALONE, TENANTS, Numbers(range(BUCKETS)))
 
 
-def patients(connection: Connection, keys: list[str], *, skip: bool = False) -> Sequence[Any]:
+def patients(connection: Connection, keys: list[str], *, skip: bool = False) -> Rows:
     """Have these patients, sorted by key, to oneself, and read their documents; with `skip` only those nobody has.
 
     Unknown ones get an empty document first, in the same order, so that there is a row to lock.
     """
     if skip:
-        return connection.exec_driver_sql(f"{_HOLD_PATIENTS} SKIP LOCKED", (Texts(keys),)).all()
-    connection.exec_driver_sql(_NEW_PATIENTS, (Texts(keys), Documents([_EMPTY] * len(keys))))
-    return connection.exec_driver_sql(_HOLD_PATIENTS, (Texts(keys),)).all()
+        return answered(connection, f"{_HOLD_PATIENTS} SKIP LOCKED", Texts(keys))
+    say(connection, _NEW_PATIENTS, Texts(keys), Documents([_EMPTY] * len(keys)))
+    return answered(connection, _HOLD_PATIENTS, Texts(keys))
 
 
 def performers(connection: Connection, keys: Iterable[str]) -> None:
     """Have the bookings of these performers (`tenant/performer`) to oneself."""
     if several(connection) and (ordered := sorted(set(keys))):
-        connection.exec_driver_sql(_NEW_PERFORMERS, (Texts(ordered),))
-        connection.exec_driver_sql(_HOLD_PERFORMERS, (Texts(ordered),))
+        say(connection, _NEW_PERFORMERS, Texts(ordered))
+        say(connection, _HOLD_PERFORMERS, Texts(ordered))
 
 
 def gate(connection: Connection) -> None:
@@ -88,16 +98,28 @@ def gate(connection: Connection) -> None:
 
 def numbers(connection: Connection, name: str, count: int) -> int:
     """The first of `count` new numbers. Nobody else gets numbers until this transaction ends: they have no holes and come in order."""
-    c = schema.counters.c
-    raised = update(schema.counters).where(c.name == name).values(value=c.value + bindparam("count")).returning(c.value)
-    return int(connection.execute(raised, {"count": count}).scalar_one()) - count + 1
+    return raised(connection, name, count)()
 
 
-def burials(connection: Connection) -> int:
-    """How many batches have named events as gone; 0 where nobody else can meanwhile."""
-    return number(connection, BURIALS) if several(connection) else 0
+def raised(connection: Connection, name: str, count: int) -> Callable[[], int]:
+    """The same number when it is called for; from now on nobody else gets one."""
+    last = asked(connection, _RAISED, counter=name, count=count)
+    return lambda: _only(last()) - count + 1
+
+
+def burials(connection: Connection) -> Callable[[], int]:
+    """How many batches have named events as gone, when it is called for; 0 where nobody else can meanwhile."""
+    if not several(connection):
+        return lambda: 0
+    last = asked(connection, _NUMBER, counter=BURIALS)
+    return lambda: _only(last())
 
 
 def number(connection: Connection, name: str) -> int:
     """The last number given."""
-    return int(connection.execute(select(schema.counters.c.value).where(schema.counters.c.name == name)).scalar_one())
+    return _only(ask(connection, _NUMBER, counter=name))
+
+
+def _only(found: Sequence[Any]) -> int:
+    ((value,),) = found
+    return int(value)

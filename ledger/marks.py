@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, or_, select
 
 from domain.records import EVERY
 from ledger import locks, schema
-from ledger.database import found, insert_new
+from ledger.database import found, insert_new, sought
 from ledger.keys import one_of
 from ledger.registrations import referring
 
@@ -20,6 +20,11 @@ ROSTER_DUE: Final = "-"
 """Stands for the patient's roster among the months that are due."""
 REGISTERED: Final = "#"
 """Stands in the place of a patient for all who name a site or person; its mark is tenant and subject."""
+
+_D, _C = schema.due.c, schema.closures.c
+_LAST_CLOSED: Final = select(_C.tenant, func.max(_C.month)).where(one_of(_C.tenant)).group_by(_C.tenant)
+_CAUSES: Final = select(_D.patient_key, _D.cause).where(one_of(_D.patient_key))
+_TAKEN: Final = delete(schema.due).where(one_of(_D.patient_key)).returning(_D.patient_key, _D.month, _D.cause)
 
 
 class Marks:
@@ -77,17 +82,13 @@ def queue_all(connection: Connection, tenants: Collection[str], marks: Iterable[
 
 def last_closed(connection: Connection, tenants: Iterable[str]) -> dict[str, str]:
     """The last month of each tenant that was closed, whole or at a site."""
-    t = schema.closures.c
-    statement = select(t.tenant, func.max(t.month)).where(one_of(t.tenant)).group_by(t.tenant)
-    return dict(found(connection, statement, sorted(tenants)))
+    return dict(found(connection, _LAST_CLOSED, sorted(tenants)))
 
 
 def waiting(connection: Connection, causes: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those events (patient, identity) that are the cause of something not decided yet."""
-    t = schema.due.c
     wanted = set(causes)
-    statement = select(t.patient_key, t.cause).where(one_of(t.patient_key))
-    return wanted & {(patient, cause) for patient, cause in found(connection, statement, sorted({patient for patient, _ in wanted}))}
+    return wanted & {(patient, cause) for patient, cause in found(connection, _CAUSES, sorted({patient for patient, _ in wanted}))}
 
 
 def take_due(connection: Connection, patients: Iterable[str]) -> Causes:
@@ -95,11 +96,19 @@ def take_due(connection: Connection, patients: Iterable[str]) -> Causes:
 
     Exactly the rows that are read are deleted: what another writer adds meanwhile stays for the next time.
     """
-    t = schema.due.c
-    taken: Causes = {}
-    statement = delete(schema.due).where(one_of(t.patient_key)).returning(t.patient_key, t.month, t.cause)
-    for patient, mark, cause in found(connection, statement, sorted(patients)):
-        taken.setdefault((patient, mark), set()).add(cause)
+    return due_of(connection, patients)()
+
+
+def due_of(connection: Connection, patients: Iterable[str]) -> Callable[[], Causes]:
+    """The same, when it is called for."""
+    rows = sought(connection, _TAKEN, sorted(patients))
+
+    def taken() -> Causes:
+        marks: Causes = {}
+        for patient, mark, cause in rows():
+            marks.setdefault((patient, mark), set()).add(cause)
+        return marks
+
     return taken
 
 

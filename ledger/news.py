@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from ledger.database import is_postgres
+from ledger.database import is_postgres, say
 
 if TYPE_CHECKING:
     from psycopg import Connection as Driver
@@ -21,7 +21,7 @@ PAUSE: Final = 0.02
 def tell(connection: Connection) -> None:
     """Call whoever listens, when this transaction is committed."""
     if is_postgres(connection):
-        connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        say(connection, f"NOTIFY {CHANNEL}")
 
 
 class News:
@@ -31,19 +31,22 @@ class News:
         self._engine = engine
         self._driver: Driver[object] | None = None
 
-    def wait(self, longest: float) -> None:
-        """Return when there may be something new, at the latest after so many seconds; also where the connection is lost."""
+    def wait(self, longest: float) -> bool:
+        """Return when there may be something new, at the latest after so many seconds; also where the connection is lost.
+
+        False when nothing was told, by a database that calls.
+        """
         if not is_postgres(self._engine):
             sleep(min(PAUSE, longest))
-            return
+            return False
         from psycopg import Error
 
         try:
-            for _ in self._listening().notifies(timeout=longest, stop_after=1):
-                continue
+            return any(True for _ in self._listening().notifies(timeout=longest, stop_after=1))
         except (Error, DBAPIError):
             self.close()
             sleep(min(1.0, longest))
+            return True
 
     def _listening(self) -> Driver[object]:
         if self._driver is None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from time import time
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select, tuple_
 
 from domain.calendar import utc_text
 from ledger import schema
-from ledger.database import insert_new, upsert_all
+from ledger.database import answered, insert_new, is_postgres, upsert_all
 from ledger.errors import LedgerError
+from ledger.packed import Numbers, Texts
 
 Partition = tuple[str, int]
+_HELD: Final = (
+    "SELECT topic, partition, next_offset FROM positions JOIN unnest(%s, %s) AS k (topic, partition) USING (topic, partition) "
+    "ORDER BY topic, partition FOR UPDATE OF positions"
+)
 
 
 class Claim(NamedTuple):
@@ -54,15 +59,21 @@ def move(connection: Connection, claim: Claim) -> None:
 
 def _locked(connection: Connection, claim: Claim) -> dict[Partition, int]:
     """The positions of a claim, locked in order; a partition that nobody has read gets one first, so that there is a row to lock."""
-    t = schema.positions.c
-    mine = tuple_(t.topic, t.partition).in_(sorted(claim.moves))
-    statement = select(t.topic, t.partition, t.next_offset).where(mine).order_by(t.topic, t.partition).with_for_update()
-    found = {(topic, partition): offset for topic, partition, offset in connection.execute(statement)}
+    found = {(topic, partition): offset for topic, partition, offset in _rows(connection, sorted(claim.moves))}
     if new := sorted(claim.moves.keys() - found.keys()):
         names = [{"topic": topic, "partition": partition} for topic, partition in new]
         insert_new(connection, schema.positions, [{**name, "next_offset": 0, "writer": claim.writer, "moved_at": 0} for name in names])
         return _locked(connection, claim)
     return found
+
+
+def _rows(connection: Connection, wanted: Sequence[Partition]) -> Sequence[Any]:
+    if is_postgres(connection):
+        topics, partitions = zip(*wanted, strict=True)
+        return answered(connection, _HELD, Texts(topics), Numbers(partitions))()
+    t = schema.positions.c
+    statement = select(t.topic, t.partition, t.next_offset).where(tuple_(t.topic, t.partition).in_(wanted))
+    return connection.execute(statement.order_by(t.topic, t.partition)).all()
 
 
 def of(connection: Connection, topics: Iterable[str]) -> dict[Partition, int]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
-from psycopg import Connection as Driver
-from psycopg import Cursor, OperationalError
+from psycopg import OperationalError
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -17,6 +16,7 @@ from sqlalchemy import URL, Connection, Engine, Integer, LargeBinary, Table, cre
 from sqlalchemy.exc import DBAPIError
 
 from ledger import commits
+from ledger.driver import PromptCursor, later, rows, said
 from ledger.errors import LedgerError
 from ledger.packed import Documents, Numbers, Packed, Texts
 
@@ -35,14 +35,6 @@ _RACES: Final = {"40001", "40P01", "55P03", "23505"}
 """Serialization failure, deadlock, a lock waited for too long, a row that another writer was quicker to insert."""
 _GONE: Final = {"57P01", "57P02", "57P03", "25P03", "53300"}
 """Shutdown, crash, starting up, idle in a transaction for too long, too many connections."""
-
-
-class _BinaryCursor(Cursor[Any]):
-    """Results in their binary form: documents come as they are instead of in hexadecimal."""
-
-    def __init__(self, connection: Driver[Any], **options: Any) -> None:
-        super().__init__(connection, **options)
-        self.format = Format.BINARY
 
 
 def _dumper(kind: type[Packed]) -> type[Dumper]:
@@ -70,7 +62,7 @@ def postgres_engine(url: URL) -> Engine:
     known = url.set(drivername="postgresql+psycopg").difference_update_query(["timeout"])
     engine = create_engine(
         known,
-        connect_args={"cursor_factory": _BinaryCursor},
+        connect_args={"cursor_factory": PromptCursor},
         pool_pre_ping=True,
         pool_recycle=commits.SESSION_SECONDS,
         pool_size=4,
@@ -124,7 +116,7 @@ def bulk(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
         key = itemgetter(*(column.name for column in table.primary_key))
         rows = list({key(row): row for row in rows}.values())
     columns = tuple(kind(list(map(itemgetter(name), rows))) for name, kind in _columns(table))
-    connection.exec_driver_sql(_spelled(connection, table, mode), columns)
+    said(connection, _spelled(connection, table, mode), columns)
 
 
 @cache
@@ -164,32 +156,38 @@ def identified(connection: Connection, identities: Sequence[tuple[str, str, str]
     Each is looked up by itself within one statement: asked for by `= ANY` the server may rather read all events of the tenant.
     """
     given = [Texts(column) for column in zip(*identities, strict=True)] if identities else [Texts(())] * 3
-    return connection.exec_driver_sql(
+    return rows(
+        connection,
         f"SELECT k.tenant, k.source, k.id, e.found FROM unnest(%s, %s, %s) AS k (tenant, source, id) CROSS JOIN LATERAL "  # noqa: S608
         f"(SELECT {column} AS found FROM events WHERE tenant = k.tenant AND source = k.source AND id = k.id OFFSET 0) AS e",
         tuple(given),
-    ).all()
+    )
 
 
-def buried(connection: Connection, identities: Sequence[tuple[str, str]]) -> Sequence[Any]:
-    """Of each identity (tenant, identity) that something took out, the times at which that was recorded; looked up as `identified` does."""
+def buried(connection: Connection, identities: Sequence[tuple[str, str]]) -> Callable[[], Sequence[Any]]:
+    """Of each identity (tenant, identity) that something took out, the times at which that was recorded, when they are called for.
+
+    They are looked up as `identified` does.
+    """
     given = [Texts(column) for column in zip(*identities, strict=True)] if identities else [Texts(())] * 2
-    return connection.exec_driver_sql(
+    return later(
+        connection,
         "SELECT k.tenant, k.identity, t.time FROM unnest(%s, %s) AS k (tenant, identity) CROSS JOIN LATERAL "
         "(SELECT time FROM tombstones WHERE tenant = k.tenant AND identity = k.identity OFFSET 0) AS t",
         tuple(given),
-    ).all()
+    )
 
 
 def booked(connection: Connection, spans: Sequence[tuple[str, str, int, int]]) -> Sequence[Any]:
     """The bookings that begin within spans of time, each of a tenant, a performer, and two instants: the span's number, and the booking."""
     tenants, performers, lows, highs = zip(*spans, strict=True)
-    return connection.exec_driver_sql(
+    return rows(
+        connection,
         'SELECT q.n, b.start, b.identity, b."end", b.tenant, b.performer, b.patient, b.time '
         "FROM unnest(%s, %s, %s, %s) WITH ORDINALITY AS q (tenant, performer, low, high, n) CROSS JOIN LATERAL "
         "(SELECT * FROM busy WHERE tenant = q.tenant AND performer = q.performer AND start > q.low AND start < q.high OFFSET 0) AS b",
         (Texts(tenants), Texts(performers), Numbers(lows), Numbers(highs)),
-    ).all()
+    )
 
 
 def part(connection: Connection, gone: Sequence[Any]) -> Sequence[Any]:
@@ -198,20 +196,23 @@ def part(connection: Connection, gone: Sequence[Any]) -> Sequence[Any]:
     Rows are looked up one by one as `identified` does; nobody moves them meanwhile, since their performers are this transaction's own.
     """
     tenants, identities = Texts([one.tenant for one in gone]), Texts([one.identity for one in gone])
-    connection.exec_driver_sql(
+    said(
+        connection,
         "DELETE FROM busy WHERE ctid = ANY (ARRAY(SELECT b.at FROM unnest(%s, %s, %s, %s) AS g (tenant, performer, start, identity) "
         "CROSS JOIN LATERAL (SELECT ctid AS at FROM busy WHERE tenant = g.tenant AND performer = g.performer AND start = g.start "
         "AND identity = g.identity OFFSET 0) AS b))",
         (tenants, Texts([one.performer for one in gone]), Numbers([one.start for one in gone]), identities),
     )
-    found = connection.exec_driver_sql(
+    found = rows(
+        connection,
         "DELETE FROM conflicts WHERE ctid = ANY (ARRAY(SELECT c.at FROM unnest(%s, %s) AS g (tenant, identity) CROSS JOIN LATERAL "
         "(SELECT ctid AS at FROM conflicts WHERE tenant = g.tenant AND identity = g.identity OFFSET 0) AS c)) "
         'RETURNING tenant, identity, other_identity, other_patient, start, "end"',
         (tenants, identities),
-    ).all()
+    )
     if found:
-        connection.exec_driver_sql(
+        said(
+            connection,
             "DELETE FROM conflicts WHERE ctid = ANY (ARRAY(SELECT c.at FROM unnest(%s, %s, %s) AS g (tenant, identity, other) "
             "CROSS JOIN LATERAL (SELECT ctid AS at FROM conflicts WHERE tenant = g.tenant AND identity = g.identity "
             "AND other_identity = g.other OFFSET 0) AS c))",

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from domain.event import Event
 from domain.facts import Registry
 from domain.registry import Registration, registry_of
 from ledger import schema
-from ledger.database import found, insert_new, upsert_all
+from ledger.database import found, insert_new, sought, upsert_all
 from ledger.keys import one_of
 
 SITE = "care.site.registered.v1"
 PERSON = "care.practitioner.registered.v1"
 GONE = "gone"
 """The kind of a row that stands for a registration no longer held: its time is that of what took it out."""
+_VERSIONS: Final = select(schema.tenants.c.tenant, schema.tenants.c.version).where(one_of(schema.tenants.c.tenant))
+_REFERRING: Final = (
+    select(schema.references.c.patient)
+    .where(schema.references.c.tenant == bindparam("tenant"), one_of(schema.references.c.subject))
+    .distinct()
+)
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -74,14 +80,26 @@ class Standing(NamedTuple):
     closures: dict[str, list[tuple[int, str | None, int]]]
 
 
-def standing(connection: Connection, tenant: str, known: dict[str, tuple[int, Standing]] | None) -> Standing:
-    """What binds a tenant's patients; that at hand if it is of the tenant's present version."""
+Known = dict[str, tuple[int, Standing]]
+"""What binds tenants' patients, kept at hand with the version it is of."""
+
+
+def standings(connection: Connection, tenants: Iterable[str], known: Known | None) -> Callable[[], dict[str, Standing]]:
+    """What binds these tenants' patients, when it is called for; that at hand if it is of the tenant's present version."""
+    wanted = sorted(tenants)
     if known is None:
-        return _read(connection, tenant)
-    version = version_of(connection, tenant)
-    if tenant not in known or known[tenant][0] != version:
-        known[tenant] = version, _read(connection, tenant)
-    return known[tenant][1]
+        return lambda: {tenant: _read(connection, tenant) for tenant in wanted}
+    rows = sought(connection, _VERSIONS, wanted)
+
+    def present() -> dict[str, Standing]:
+        versions = dict(rows())
+        for tenant in wanted:
+            version = versions.get(tenant, 0)
+            if tenant not in known or known[tenant][0] != version:
+                known[tenant] = version, _read(connection, tenant)
+        return {tenant: known[tenant][1] for tenant in wanted}
+
+    return present
 
 
 def _read(connection: Connection, tenant: str) -> Standing:
@@ -95,8 +113,7 @@ def _read(connection: Connection, tenant: str) -> Standing:
 
 def version_of(connection: Connection, tenant: str) -> int:
     """How many batches changed the tenant's registrations or closed a month."""
-    t = schema.tenants.c
-    return int(connection.execute(select(t.version).where(t.tenant == tenant)).scalar() or 0)
+    return int(dict(found(connection, _VERSIONS, [tenant])).get(tenant, 0))
 
 
 def raise_version(connection: Connection, tenants: Iterable[str]) -> None:
@@ -112,6 +129,4 @@ def refer(connection: Connection, rows: list[tuple[str, str, str]]) -> None:
 
 def referring(connection: Connection, tenant: str, subjects: set[str]) -> set[str]:
     """Keys of the patients whose facts name one of the subjects (`site:ID`, `person:ID`)."""
-    t = schema.references.c
-    statement = select(t.patient).where(t.tenant == tenant, one_of(t.subject)).distinct()
-    return {key for (key,) in found(connection, statement, sorted(subjects))}
+    return {key for (key,) in found(connection, _REFERRING, sorted(subjects), tenant=tenant)}

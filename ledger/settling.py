@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, RowMapping, delete, select
@@ -16,8 +16,8 @@ from domain.progress import PROGRESS, progress
 from domain.records import Facts, history, latest_time, only_readings
 from domain.settlement import GONE, Out, PatientMonth, Scope, Stored, close, settle
 from ledger import registrations, schema
-from ledger.booking import conflicts_of, times_of
-from ledger.database import found, upsert_all
+from ledger.booking import conflicts_coming, times_of
+from ledger.database import found, sought, upsert_all
 from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
 from ledger.marks import Key as MonthKey
@@ -26,6 +26,12 @@ from ledger.registrations import Standing
 from ledger.rosters import tell_rosters
 from ledger.rules import Rules
 from ledger.workspace import Workspace
+
+_LINES: Final = select(schema.lines).where(one_of(schema.lines.c.month_key))
+_COLUMNS: Final = tuple(column.name for column in schema.lines.columns)
+_WAITING: Final = (
+    delete(schema.closings).where(one_of(schema.closings.c.month_key)).returning(schema.closings.c.month_key, schema.closings.c.closure)
+)
 
 
 class Settlement:
@@ -57,9 +63,11 @@ class Settlement:
     def run(self, marks: Causes) -> None:
         """Tell rosters that are due, decide these patient-months; no close waits for one of them."""
         rosters = sorted(patient for patient, month in marks if month == ROSTER_DUE)
-        tell_rosters(rosters, self.work, self._registry, self._named, self.outbox, self.rules)
         keys = sorted(key for key in marks if key[1] != ROSTER_DUE)
+        standings = self._standings({patient.partition("/")[0] for patient, _ in marks})
         self._load(keys)
+        self.standings |= standings()
+        tell_rosters(rosters, self.work, self._registry, self._named, self.outbox, self.rules)
         for patient, month in keys:
             tenant, _, subject = patient.partition("/")
             self._decide(PatientMonth(tenant, subject, month), marks[patient, month])
@@ -68,7 +76,7 @@ class Settlement:
     def close(self, month_keys: list[str]) -> None:
         """Carry out the closes that wait for these patient-months, on the lines as they stand."""
         months = [PatientMonth(*key.split("/")) for key in sorted(month_keys)]
-        self._load_lines(month_keys)
+        self._keep_lines(month_keys, found(self.connection, _LINES, month_keys))
         pending = self._pending(month_keys)
         open_lines = [one for one in months if any(line.status in (READY, AWAITING_CLOSE) for line in self.stored[one.key].values())]
         self._load_documents([(f"{one.tenant}/{one.patient}", one.month) for one in open_lines])
@@ -77,8 +85,10 @@ class Settlement:
         self._save()
 
     def _load(self, keys: list[MonthKey]) -> None:
+        month_keys = [f"{patient}/{month}" for patient, month in keys]
+        lines = sought(self.connection, _LINES, month_keys)
         self._load_documents(keys)
-        self._load_lines([f"{patient}/{month}" for patient, month in keys])
+        self._keep_lines(month_keys, lines())
 
     def _load_documents(self, keys: list[MonthKey]) -> None:
         self.work.load_patients({patient for patient, _ in keys})
@@ -86,29 +96,33 @@ class Settlement:
         for patient, month in keys:
             if self.work.patients[patient].facts.get("set_ups"):
                 wanted.update(self.work.earlier(patient, month))
-        self.work.load_months(wanted)
-        self.conflicts = conflicts_of(self.connection, {patient for patient, _ in keys})
+        months = self.work.months_coming(wanted)
+        conflicts = conflicts_coming(self.connection, {patient for patient, _ in keys})
+        months()
+        self.conflicts = conflicts()
         self.booked = times_of(self.connection, self.conflicts)
 
-    def _load_lines(self, month_keys: list[str]) -> None:
-        t = schema.lines.c
+    def _keep_lines(self, month_keys: list[str], rows: Iterable[Any]) -> None:
         self.stored = {key: {} for key in month_keys}
-        for row in found(self.connection, select(schema.lines).where(one_of(t.month_key)), month_keys):
-            stored = stored_line(row._mapping)  # noqa: SLF001  the documented name
-            self.stored[row.month_key][stored.key] = stored
+        for values in rows:
+            row = dict(zip(_COLUMNS, values, strict=True))
+            stored = stored_line(row)
+            self.stored[row["month_key"]][stored.key] = stored
 
     def _pending(self, month_keys: list[str]) -> dict[str, set[int]]:
         """The numbers of the closes that wait for each of the patient-months; they wait no longer."""
-        c = schema.closings.c
         pending: dict[str, set[int]] = {}
-        taken = delete(schema.closings).where(one_of(c.month_key)).returning(c.month_key, c.closure)
-        for key, number in found(self.connection, taken, month_keys):
+        for key, number in found(self.connection, _WAITING, month_keys):
             pending.setdefault(key, set()).add(number)
         return pending
 
+    def _standings(self, tenants: set[str]) -> Callable[[], dict[str, Standing]]:
+        """What binds the patients of tenants that are new here, when it is called for."""
+        return registrations.standings(self.connection, tenants - self.standings.keys(), self.known)
+
     def _standing(self, tenant: str) -> Standing:
         if tenant not in self.standings:
-            self.standings[tenant] = registrations.standing(self.connection, tenant, self.known)
+            self.standings |= self._standings({tenant})()
         return self.standings[tenant]
 
     def _closures(self, tenant: str, month: str) -> list[tuple[int, str | None, int]]:
@@ -219,7 +233,7 @@ class Settlement:
         self.work.save()
 
 
-def stored_line(row: RowMapping) -> Stored:
+def stored_line(row: Mapping[str, Any] | RowMapping) -> Stored:
     """A line as the ledger keeps it."""
     return Stored(
         row["line_id"], (row["program"], row["practitioner"], row["code"], row["window"]), row["status"], row["revision"],

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 
 from domain.records import EVERY, Fact, Facts, add, note_taken_out, reading_months, remove, spelled
 from ledger import locks, schema
-from ledger.database import found, upsert_all
+from ledger.database import found, sought, upsert_all
 from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
+
+_PATIENTS: Final = select(schema.patients).where(one_of(schema.patients.c.key))
+_MONTHS: Final = select(schema.months).where(one_of(schema.months.c.key))
 
 
 class PatientDocument:
@@ -53,28 +56,46 @@ class Workspace:
 
     def hold(self, keys: Iterable[str], *, skip: bool = False) -> set[str]:
         """Have these patients to oneself and their documents at hand; with `skip` only those whom no other writer has. Returns whom."""
+        return self.holding(keys, skip=skip)()
+
+    def holding(self, keys: Iterable[str], *, skip: bool = False) -> Callable[[], set[str]]:
+        """The same, when it is called for."""
         wanted = sorted(keys)
         if not locks.several(self.connection):
             self.load_patients(wanted)
-            return set(wanted)
-        got = {key: orjson.loads(document) for key, document in locks.patients(self.connection, wanted, skip=skip)}
-        self.patients |= {key: PatientDocument(document) for key, document in got.items() if key not in self.patients}
-        return set(got)
+            return lambda: set(wanted)
+        held = locks.patients(self.connection, wanted, skip=skip)
+
+        def kept() -> set[str]:
+            got = dict(held())
+            self.patients |= {key: PatientDocument(orjson.loads(document)) for key, document in got.items() if key not in self.patients}
+            return set(got)
+
+        return kept
 
     def load_patients(self, keys: Iterable[str]) -> None:
         """Have the documents of these patients at hand; unknown ones empty."""
         missing = sorted(set(keys) - self.patients.keys())
-        known = dict(_rows(self.connection, schema.patients, missing))
+        known = dict(found(self.connection, _PATIENTS, missing))
         for key in missing:
             self.patients[key] = PatientDocument(orjson.loads(known[key]) if key in known else {})
 
     def load_months(self, keys: Iterable[str]) -> None:
         """Have the documents of these patient-months at hand; unknown ones empty."""
+        self.months_coming(keys)()
+
+    def months_coming(self, keys: Iterable[str]) -> Callable[[], None]:
+        """The same, when it is called for."""
         missing = sorted(set(keys) - self.months.keys())
-        known = {key: (facts, state) for key, facts, state in _rows(self.connection, schema.months, missing)}
-        for key in missing:
-            facts, state = known.get(key, (b"{}", b"{}"))
-            self.months[key] = MonthDocument(orjson.loads(facts), orjson.loads(state))
+        rows = sought(self.connection, _MONTHS, missing)
+
+        def kept() -> None:
+            known = {key: (facts, state) for key, facts, state in rows()}
+            for key in missing:
+                facts, state = known.get(key, (b"{}", b"{}"))
+                self.months[key] = MonthDocument(orjson.loads(facts), orjson.loads(state))
+
+        return kept
 
     def add_lasting(self, patient: str, kind: str, fact: Fact) -> None:
         """Add a fact to a patient's document."""
@@ -138,7 +159,3 @@ class Workspace:
             patient.changed = False
         for month in self.months.values():
             month.changed = False
-
-
-def _rows(connection: Connection, table: Table, keys: list[str]) -> Iterable[Any]:
-    return found(connection, select(table).where(one_of(table.c.key)), keys)

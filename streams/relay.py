@@ -28,7 +28,11 @@ WRITER: Final = "relay"
 PAUSE: Final = 1.0
 """Seconds to wait after a refusal, and the longest to wait for news of the ledger."""
 MARK_WITHIN: Final = 0.25
-"""Seconds within which what was sent is marked while more waits; before, the next is sent first. A crash repeats so much at most."""
+"""Seconds within which what was sent is marked while more comes; before, the next is sent first. A crash repeats so much at most."""
+QUIET: Final = 0.05
+"""Seconds without news of the ledger after which it is marked at once."""
+LOOK_WITHIN: Final = 0.25
+"""Seconds between two looks for dead letters, of which nobody tells."""
 
 DECISIONS: Final = Place("outbox.decisions", 0)
 LETTERS: Final = Place("outbox.dead-letters", 0)
@@ -70,7 +74,8 @@ class Relay:
         self.news = News(ledger.engine)
         self.sent: dict[Place, int] = {}
         self.marked: dict[Place, int] = {}
-        self.marked_at: dict[Place, float] = {}
+        self.sent_since: dict[Place, float] = {}
+        self.letters_at = 0.0
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -87,34 +92,39 @@ class Relay:
         self.metrics.caught_up()
         try:
             while not self.stopping.is_set():
-                found = await self.relay_some(producer)
+                more = await self.relay_some(producer)
                 self.metrics.moved()
-                if not found:
+                if not more:
                     self.metrics.caught_up()
-                    await self._off_loop(self.news.wait, PAUSE)
-            for place in [place for place, sent in self.sent.items() if sent > self.marked[place]]:
-                await self._mark(place)
+                    if not await self._off_loop(self.news.wait, QUIET if self._unmarked() else PAUSE):
+                        await self._mark_all()
+            await self._mark_all()
         finally:
             await producer.stop()
             self.news.close()
             self.thread.shutdown(wait=True)
 
     async def relay_some(self, producer: AIOKafkaProducer) -> bool:
-        """One portion of each source; False when all was sent and marked."""
-        found = False
+        """One portion of each source where there may be something; whether more waits."""
+        more = False
         for place, source in self.sources.items():
+            if place == LETTERS and monotonic() - self.letters_at < LOOK_WITHIN:
+                continue
             if place not in self.sent:
                 stored = await self._off_loop(self.ledger.positions, [place.topic])
                 self.sent[place] = self.marked[place] = stored.get((place.topic, place.partition), 0)
-                self.marked_at[place] = monotonic()
             messages = await self._off_loop(source, self.sent[place], PORTION)
             if messages:
                 await self._send(producer, messages)
                 self.sent[place] = messages[-1].number
-                found = True
-            if self.sent[place] > self.marked[place] and (not messages or monotonic() - self.marked_at[place] > MARK_WITHIN):
+                self.sent_since.setdefault(place, monotonic())
+            full = len(messages) == PORTION
+            more |= full
+            if place == LETTERS and not full:
+                self.letters_at = monotonic()
+            if place in self.sent_since and monotonic() - self.sent_since[place] > MARK_WITHIN:
                 await self._mark(place)
-        return found
+        return more
 
     async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Waiting]) -> None:
         """Hand over in order and wait for all acknowledgements; a refusal is raised and all are sent again."""
@@ -124,8 +134,16 @@ class Relay:
             self.metrics.relayed.labels(topic).inc()
         await asyncio.gather(*waiting)
 
+    def _unmarked(self) -> list[Place]:
+        return [place for place, sent in self.sent.items() if sent > self.marked[place]]
+
+    async def _mark_all(self) -> None:
+        for place in self._unmarked():
+            await self._mark(place)
+
     async def _mark(self, place: Place) -> None:
         sent = self.sent[place]
+        self.sent_since.pop(place, None)
         try:
             await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.marked[place], sent)}, WRITER))
         except FencedError:
@@ -134,7 +152,7 @@ class Relay:
             self.sent.pop(place)
             await asyncio.sleep(PAUSE)
         else:
-            self.marked[place], self.marked_at[place] = sent, monotonic()
+            self.marked[place] = sent
             self.metrics.sent.labels(place.topic).set(sent)
 
     async def _off_loop(self, call: Callable[..., T], *arguments: Any) -> T:

@@ -60,6 +60,8 @@ class Worker:
         self.ended: Future[None] = asyncio.get_running_loop().create_future()
         self.committed_at = monotonic()
         self._beside: list[Task[None]] = []
+        self._committing: Future[None] = self.ended.get_loop().create_future()
+        self._committing.set_result(None)
         sys.setswitchinterval(SWITCH)
 
     async def run(self, fetched: Queue[Fetched]) -> None:
@@ -89,8 +91,9 @@ class Worker:
             if records:
                 await self._take(records, at_once=at_once)
             self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
-            if monotonic() - self.committed_at >= self.settings.commit_every:
-                await self._commit()
+            if monotonic() - self.committed_at >= self.settings.commit_every and self._committing.done():
+                self.committed_at = monotonic()
+                self._committing = asyncio.create_task(self._guarded(self._commit()))
             self.watchdog.idle(PART)
             self.metrics.moved()
             await self.deciding.room()
@@ -124,7 +127,7 @@ class Worker:
         return {Place(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
 
     async def _commit(self) -> None:
-        self.committed_at = monotonic()
+        """Tell the broker how far the ledger is, beside the taking: nothing waits for it."""
         mine = self._mine()
         # On the ledger's thread, where a batch may still be under way whose turn a rebalance cut short.
         await self._off_loop(lambda: self.intake.forget(self.intake.positions.keys() - mine))
@@ -137,7 +140,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Let the running transactions end, tell the broker how far the ledger is, leave."""
-        for task in self._beside:
+        for task in (*self._beside, self._committing):
             task.cancel()
         try:
             await self._off_loop(lambda: None)

@@ -79,3 +79,12 @@ def test_marks_of_single_months_are_counted_one_by_one(ledger: Ledger) -> None:
     assert due(ledger) == PATIENTS
     assert ledger.settle_some(PATIENTS)
     assert due(ledger) == 0
+
+
+def test_a_round_decides_everybody_once_however_heavy_the_marks(ledger: Ledger) -> None:
+    """A portion that is full with few patients is not taken for the last one."""
+    taken(ledger, later("person dr-lee is np, from 2026-02-15"))
+    spread, *portions = ledger.settle_round(3 * YEAR, sure=True)
+    assert spread
+    assert portions == [True] * (PATIENTS // 3)
+    assert due(ledger) == 0

@@ -1,0 +1,77 @@
+"""Statements in a pipeline: what was only said is carried out, in order, and its errors are not lost."""
+
+import pytest
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
+
+from ledger import driver, open_ledger, schema
+from ledger.database import pipelined
+from ledger.postgres import is_lost
+from ledger.retry import transaction
+
+SAY = "INSERT INTO performers (key) VALUES (%s)"
+KEYS = select(schema.performers.c.key).order_by(schema.performers.c.key)
+
+
+def test_what_was_said_is_seen_by_what_is_asked_behind_it(database_url: str) -> None:
+    """By the driver's own statements and by SQLAlchemy's, which know nothing of pipelines."""
+    with open_ledger(database_url) as ledger, ledger.engine.connect() as connection, connection.begin():
+        with pipelined(connection):
+            driver.said(connection, SAY, ["a"])
+            first = driver.later(connection, "SELECT key FROM performers ORDER BY key")
+            driver.said(connection, SAY, ["b"])
+            assert connection.execute(KEYS).scalars().all() == ["a", "b"]
+            assert first() == [("a",)]
+        assert driver.rows(connection, "SELECT count(*) FROM performers") == [(2,)]
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["at-the-next-answer", "at-the-end"])
+def test_an_error_of_what_was_said_is_told(database_url: str, asks: bool) -> None:
+    with open_ledger(database_url) as ledger:
+
+        def twice() -> None:
+            with ledger.engine.connect() as connection, connection.begin(), pipelined(connection):
+                driver.said(connection, SAY, ["a"])
+                driver.said(connection, SAY, ["a"])
+                if asks:
+                    driver.rows(connection, "SELECT 1")
+
+        with pytest.raises(DBAPIError) as refused:
+            twice()
+        assert getattr(refused.value.orig, "sqlstate", None) == "23505"
+        assert not refused.value.connection_invalidated
+        with ledger.engine.connect() as connection:
+            assert connection.execute(KEYS).all() == []
+
+
+def test_a_race_that_shows_late_is_tried_again(database_url: str) -> None:
+    """Another writer was quicker with a row that is only said: the transaction begins anew, and what it wrote the first time is gone."""
+    with open_ledger(database_url) as ledger:
+        tries: list[int] = []
+
+        def work(connection: Connection) -> None:
+            tries.append(len(tries))
+            with pipelined(connection):
+                driver.said(connection, SAY, [f"try-{len(tries)}"])
+                driver.said(connection, SAY, ["a"])
+                if len(tries) == 1:
+                    driver.said(connection, SAY, ["a"])
+
+        transaction(ledger.engine, work)
+        assert len(tries) == 2
+        with ledger.engine.connect() as connection:
+            assert connection.execute(KEYS).scalars().all() == ["a", "try-2"]
+
+
+def test_a_lost_session_is_told_as_one(database_url: str) -> None:
+    def ended(connection: Connection) -> None:
+        with pipelined(connection):
+            driver.said(connection, "SELECT pg_terminate_backend(pg_backend_pid())")
+            driver.rows(connection, "SELECT 1")
+
+    with open_ledger(database_url) as ledger, ledger.engine.connect() as connection:
+        connection.begin()
+        with pytest.raises(DBAPIError) as lost:
+            ended(connection)
+        assert is_lost(lost.value)
+        assert connection.invalidated
