@@ -11,6 +11,7 @@ from jiter import from_json
 from sqlalchemy import Connection, bindparam, select
 
 from domain.events import Event, Invalid, digest
+from domain.sums import Sums
 from domain.vocabulary import Vocabulary
 from ledger import histories, locks, schema
 from ledger.codec import LARGEST, decode
@@ -137,7 +138,7 @@ def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
         for seq, a in enumerate(arrivals, first)
     ]  # fmt: skip
     insert_all(connection, schema.events, rows)
-    sums = histories.Sums()
+    sums = Sums()
     for a in arrivals:
         sums.add(a.event.tenant, a.event.source, a.event.id, a.digest)
     histories.raise_by(connection, sums)

@@ -1,43 +1,14 @@
-"""A tenant's accepted events summed up: the same set has the same sum, whatever the order they came in."""
+"""The tenants' sums of accepted events, as they are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from hashlib import blake2b
-from typing import Final, NamedTuple
+from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
+from domain.sums import RANGE, SIZE, History, Sums
 from ledger import schema
 from ledger.database import upsert_all
-
-SIZE: Final = 32
-_RANGE: Final = 1 << (8 * SIZE)
-
-
-class History(NamedTuple):
-    """How many events of a tenant were accepted, and their sum (hex)."""
-
-    events: int = 0
-    sum: str = "00" * SIZE
-
-
-class Sums:
-    """Events added up by tenant."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, tuple[int, int]] = {}
-
-    def add(self, tenant: str, source: str, identifier: str, digest: bytes) -> None:
-        """Add an event by its identity and the digest of its content."""
-        term = int.from_bytes(blake2b(f"{source}\t{identifier}\n".encode() + digest, digest_size=SIZE).digest())
-        events, total = self.found.get(tenant, (0, 0))
-        self.found[tenant] = events + 1, (total + term) % _RANGE
-
-    def histories(self) -> Iterator[tuple[str, History]]:
-        """The tenants' histories."""
-        for tenant, (events, total) in sorted(self.found.items()):
-            yield tenant, History(events, total.to_bytes(SIZE).hex())
 
 
 def of(connection: Connection, tenants: Collection[str] = ()) -> dict[str, History]:
@@ -48,17 +19,12 @@ def of(connection: Connection, tenants: Collection[str] = ()) -> dict[str, Histo
     return {tenant: History(events, total.hex()) for tenant, events, total in rows}
 
 
-def less(one: History, other: History) -> History:
-    """A history without the events of another."""
-    return History(one.events - other.events, ((int(one.sum, 16) - int(other.sum, 16)) % _RANGE).to_bytes(SIZE).hex())
-
-
 def raise_by(connection: Connection, sums: Sums) -> None:
     """Add to the tenants' histories, in a transaction that has taken numbers for events: nobody else does meanwhile."""
     stored = of(connection, sums.found)
     rows = []
     for tenant, (events, total) in sorted(sums.found.items()):
         before = stored.get(tenant, History())
-        after = (int(before.sum, 16) + total) % _RANGE
+        after = (int(before.sum, 16) + total) % RANGE
         rows.append({"tenant": tenant, "events": before.events + events, "sum": after.to_bytes(SIZE)})
     upsert_all(connection, schema.histories, rows)
