@@ -11,6 +11,7 @@ from jiter import from_json
 from sqlalchemy import Connection, bindparam, select
 
 from domain.events import Event, Invalid, digest
+from domain.sums import Sums
 from domain.vocabulary import Vocabulary
 from ledger import histories, locks, schema
 from ledger.codec import LARGEST, decode
@@ -130,7 +131,7 @@ def _fate(arrival: Arrival, known: dict[tuple[str, str, str], bytes]) -> Fate:
 def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     """Append new events to the event store."""
     first = locks.raised(connection, locks.EVENTS, len(arrivals))
-    sums = histories.Sums()
+    sums = Sums()
     for a in arrivals:
         sums.add(a.event.tenant, a.event.source, a.event.id, a.digest)
     raise_histories = histories.raising(connection, sums)

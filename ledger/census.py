@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -15,13 +15,15 @@ from sqlalchemy import Connection, Select, func, select
 from domain.facts import Registry
 from domain.registry import Registration, registry_of
 from domain.rulebook_compile import digest
+from domain.sums import History
+from domain.trusted import RETRACTED
 from ledger import histories, registrations, schema
 from ledger.accepting import CLOSE
 from ledger.arrivals import letter_id, target_of
 from ledger.booking import Busy, sweep
 from ledger.holdings import parsed
 from ledger.rules import Rules
-from ledger.trusted import RETRACTED, reread
+from ledger.trusted import reread
 
 TOLD: Final = 20
 """So many differences of one kind are told at most."""
@@ -89,13 +91,9 @@ def numbers(connection: Connection) -> Iterator[str]:
             yield f"{(last or 0) - there} of {last} {what} are missing: their numbers have holes"
 
 
-def sums(connection: Connection) -> Iterator[str]:
-    """The sums of the tenants' events, by which a replay knows whether history has moved, made anew."""
-    t = schema.events.c
-    found = histories.Sums()
-    for row in rows(connection, select(t.tenant, t.source, t.id, t.digest)):
-        found.add(*row)
-    counted, stored = dict(found.histories()), histories.of(connection)
+def sums(connection: Connection, counted: Mapping[str, History]) -> Iterator[str]:
+    """The sums of the tenants' events, by which a replay knows whether history has moved, against those of the events there are."""
+    stored = histories.of(connection)
     for tenant in sorted(counted.keys() | stored.keys()):
         if counted.get(tenant) != stored.get(tenant):
             yield f"{tenant}: the sum of the accepted events is not that of the events stored"

@@ -10,6 +10,7 @@ from domain.event import Event
 from domain.records import months_of, place, spelled, to_decide
 from domain.rulebook import Rulebook
 from domain.settlement import Row
+from domain.sums import History, Sums, less
 from ledger import arrivals, histories, schema
 from ledger.accepting import BINDING, CLOSE
 from ledger.database import chunks
@@ -35,9 +36,9 @@ def moved(connection: Connection, plan: Plan, scope: Scope, book: Rulebook) -> l
     question = Question(rules, rules.beside(book, scope.tenant, *scope.span), everything=False)
     found: set[str] = set()
     now = histories.of(connection, scope.tenants)
-    then = {tenant: histories.History(**one) for tenant, one in plan.document["histories"].items()}
+    then = {tenant: History(**one) for tenant, one in plan.document["histories"].items()}
     for tenant in sorted(now.keys() | then.keys()):
-        events = _since(connection, tenant, then.get(tenant, histories.History()), now.get(tenant, histories.History()))
+        events = _since(connection, tenant, then.get(tenant, History()), now.get(tenant, History()))
         if events:
             found |= _Bearing(connection, tenant, scope, plan).of(events, question)
     if rules.last_in(scope.tenant, scope.span.last) != plan.document["activation"]:
@@ -45,15 +46,15 @@ def moved(connection: Connection, plan: Plan, scope: Scope, book: Rulebook) -> l
     return sorted(found)
 
 
-def _since(connection: Connection, tenant: str, then: histories.History, now: histories.History) -> list[Event]:
+def _since(connection: Connection, tenant: str, then: History, now: History) -> list[Event]:
     """The events of a tenant that came after a history, which must be the beginning of the present one."""
     t = schema.events.c
     last = select(t.source, t.id, t.digest, t.raw).where(t.tenant == tenant).order_by(t.seq.desc()).limit(max(now.events - then.events, 0))
     rows = connection.execute(last).all() if now != then else []
-    sums = histories.Sums()
+    sums = Sums()
     for source, identifier, digest, _ in rows:
         sums.add(tenant, source, identifier, digest)
-    if histories.less(now, dict(sums.histories()).get(tenant, histories.History())) != then:
+    if less(now, dict(sums.histories()).get(tenant, History())) != then:
         raise LedgerError(f"the plan was made on events of {tenant} that are not in this ledger; name the ledger it was made on with --db")
     words: frozenset[str] = frozenset()
     return [reread(raw, words) for _, _, _, raw in rows]

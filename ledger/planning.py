@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, select
 from domain.rulebook import Rulebook
 from domain.rulebook_vocabulary import vocabulary
 from domain.settlement import Row
+from domain.sums import History
 from ledger import histories, plans, schema
 from ledger.calm import calm
 from ledger.database import chunks, snapshot, told
@@ -45,7 +46,7 @@ class Survey(NamedTuple):
 
     rules: Rules
     book: Rulebook
-    histories: dict[str, histories.History]
+    histories: dict[str, History]
     parts: list[Part]
     state: str
 

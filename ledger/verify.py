@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from domain.facts import Registry
 from domain.roster import Rosters
+from domain.sums import Sums
 from ledger import census, schema
 from ledger.audit import Found, audit
 from ledger.calm import calm
@@ -45,14 +46,13 @@ class Work(NamedTuple):
 
 def _booked(connection: Connection) -> Found:
     differences, sums = census.booked(connection)
-    return Found(differences, Counter(), sums)
+    return Found(differences, Counter(), sums, {})
 
 
 _TABLES: Final[Mapping[str, Callable[[Connection], Found]]] = {
     "booked": _booked,
-    "sums": lambda connection: Found(list(census.sums(connection)), Counter(), {}),
-    "references": lambda connection: Found(list(census.references(connection)), Counter(), {}),
-    "letters": lambda connection: Found(list(census.letters(connection)), Counter(), {}),
+    "references": lambda connection: Found(list(census.references(connection)), Counter(), {}, {}),
+    "letters": lambda connection: Found(list(census.letters(connection)), Counter(), {}, {}),
 }
 
 
@@ -68,12 +68,15 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
         return [str(error)]
     with calm(), reading(engine) as connection:
         found, sizes, keys, work = _survey(connection, held)
-    booked = dict[str, int]()
-    for differences, seen, sums in _in_parts(engine, keys, work):
+    booked, sums = dict[str, int](), Sums()
+    for differences, seen, some, events in _in_parts(engine, keys, work):
         found += differences
         sizes -= seen
-        for key, total in sums.items():
+        sums.include(events)
+        for key, total in some.items():
             booked[key] = booked.get(key, 0) + total
+    with reading(engine) as connection:
+        found += census.sums(connection, dict(sums.histories()))
     spoiled = [key.partition("/") for key, total in sorted(booked.items()) if total]
     found += [f"{tenant}: the stored bookings of patient {name} differ from the events" for tenant, _, name in spoiled]
     return [*found, *(f"{number} rows of {name} belong to no patient that is known" for name, number in sizes.items())]
@@ -99,7 +102,7 @@ def _in_parts(engine: Engine, keys: list[str], work: Work) -> list[Found]:
     """Each part in a copy of this process, where the system makes them safely: hashes are the same in all of them."""
     workers = min(cpu_count() or 1, max(1, len(keys) // MANY))
     url = engine.url.render_as_string(hide_password=False)
-    size = -(-len(keys) // (workers * 4)) or 1
+    size = -(-len(keys) // (workers * 8)) or 1
     parts: list[str | list[str]] = [*_TABLES, *chunks(keys, size)]
     if workers < 2 or sys.platform != "linux" or engine.url.database in (None, "", ":memory:"):
         return [_done(engine, part, work) for part in parts]
@@ -129,15 +132,16 @@ def _done(engine: Engine, part: str | list[str], work: Work) -> Found:
 
 
 def _audited(connection: Connection, keys: list[str], work: Work) -> Found:
-    found, total, booked = list[Difference](), Counter[str](), dict[str, int]()
+    found, total, booked, events = list[Difference](), Counter[str](), dict[str, int](), Sums()
     for tenant, group in groupby(keys, key=lambda key: key.partition("/")[0]):
         expected = _expectation(work.common, tenant)
         for chunk in chunks(group, TOGETHER):
-            differences, seen, sums = audit(connection, tenant, [key.partition("/")[2] for key in chunk], expected, work.decisions)
+            differences, seen, some, sums = audit(connection, tenant, [key.partition("/")[2] for key in chunk], expected, work.decisions)
             found += differences
             total += seen
-            booked |= sums
-    return Found(found, total, booked)
+            booked |= some
+            events.include(sums)
+    return Found(found, total, booked, events.found)
 
 
 def _expectation(common: Common, tenant: str) -> Expectation:

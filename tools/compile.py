@@ -21,8 +21,8 @@ from tools.tree import ROOT
 
 MODULES: Final = (
     "alerts", "allocation", "calendar", "changes", "context", "decide", "devices", "exclusions", "explanation",
-    "facts", "histories", "instants", "lines", "progress", "records", "registry", "roster", "rulebook",
-    "rulebook_stitch", "settlement", "spans", "standing", "tally",
+    "facts", "histories", "instants", "lines", "progress", "records", "recount", "registry", "roster", "rulebook",
+    "rulebook_stitch", "settlement", "spans", "standing", "sums", "tally",
 )  # fmt: skip
 """All but what reads rule files and events, which waits for pydantic and not for Python."""
 _PATIENCE: Final = 600

@@ -6,9 +6,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.sums import History, Sums, less
 from ledger import Ledger, histories, open_ledger
 from ledger.database import reading, writing
-from ledger.histories import History, Sums
 from tests.generators import random_history
 from tests.ledger.replays import Event, feed
 
@@ -50,7 +50,7 @@ def test_sums_add_up_and_take_away(some: list[tuple[str, str, bytes]], more: lis
     for event in (*reversed(more), *reversed(some)):
         backwards.add("acme", *event)
     one, two, all_of = (dict(sums.histories()).get("acme", History()) for sums in (first, second, both))
-    assert histories.less(all_of, two) == one
+    assert less(all_of, two) == one
     assert dict(both.histories()) == dict(backwards.histories())
 
 

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import create_engine, inspect, select
 
+from domain.sums import History
 from ledger import Ledger, LedgerError, Summary, histories, open_ledger, schema
 from ledger.database import HEAD, connect, reading, writing
 from tests.ledger.crowd import adjusted, crowd, figures
@@ -88,7 +89,7 @@ def test_an_empty_ledger_of_0002_takes_its_rules_on_as_ever(store: str) -> None:
         assert ledger.verify() == []
 
 
-def _histories(ledger: Ledger) -> dict[str, histories.History]:
+def _histories(ledger: Ledger) -> dict[str, History]:
     with reading(ledger.engine) as connection:
         return histories.of(connection)
 

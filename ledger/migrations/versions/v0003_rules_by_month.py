@@ -3,6 +3,7 @@
 from alembic import op
 from sqlalchemy import Connection, delete, insert, select
 
+from domain.sums import Sums
 from ledger import histories, schema
 from ledger.activations import FIRST_REASON, PROGRAM
 from ledger.schema import metadata
@@ -37,7 +38,7 @@ def _activate(connection: Connection) -> None:
 
 def _sum_up(connection: Connection) -> None:
     t = schema.events.c
-    sums = histories.Sums()
+    sums = Sums()
     for tenant, source, identifier, digest in connection.execute(select(t.tenant, t.source, t.id, t.digest)):
         sums.add(tenant, source, identifier, digest)
     histories.raise_by(connection, sums)
