@@ -20,9 +20,9 @@ from domain.settlement import ADJUSTMENT, cents_of
 from domain.vocabulary import Vocabulary
 from ledger import activations, locks, schema
 from ledger.activations import Activation
-from ledger.database import insert_new, upsert_all, writing
+from ledger.database import insert_new, upsert_all
 from ledger.errors import LedgerError, RulesDifferError
-from ledger.retry import look
+from ledger.retry import look, transaction
 from ledger.rule_folders import PACKAGED, RuleFileError, packaged_fingerprint
 
 LATER: Final = "9999-12"
@@ -211,7 +211,8 @@ def ledger_rules(engine: Engine) -> Rules:
 
 def _begun(engine: Engine, carried: Rulebook, fingerprint: str) -> Rules:
     """The rules of a new ledger: the program's, unless another one was quicker."""
-    with writing(engine) as connection:
+
+    def begin(connection: Connection) -> Rules:
         locks.setup(connection)
         rules = rules_of(connection)
         if not rules.rows:
@@ -222,7 +223,9 @@ def _begun(engine: Engine, carried: Rulebook, fingerprint: str) -> Rules:
             rules.refresh(connection)
         elif carried.digest not in rules.in_force:
             raise _differ(carried, rules)
-    return rules
+        return rules
+
+    return transaction(engine, begin)
 
 
 def _differ(carried: Rulebook, rules: Rules) -> RulesDifferError:

@@ -10,9 +10,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import Connection, event, make_url
 
+from domain.rulebook import Rulebook
 from ledger import Ledger, LedgerError, Summary, open_ledger
+from ledger.rules import store
 from tests.ledger.crowd import crowd, fed, figures, write
 from tests.ledger.feed import ingest
 from tests.servers import Postgres
@@ -52,6 +54,24 @@ def test_sessions_ended_in_the_midst_of_their_work(postgres_server: Postgres, da
         with open_ledger("sqlite://") as alone:
             fed(alone, write(map(json.loads, lines), tmp_path / "all.jsonl"), 20)
             assert figures(ledger) == figures(alone)
+
+
+def test_a_connection_that_breaks_while_a_new_ledger_takes_its_rules_on(
+    postgres_server: Postgres, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the session ends amid the first transaction there is, then it is done anew, and the rules are there once."""
+    breaks = iter([postgres_server])
+
+    def stored(connection: Connection, rulebook: Rulebook) -> None:
+        for server in breaks:
+            assert end_sessions(server, database_url) > 0
+        store(connection, rulebook)
+
+    monkeypatch.setattr("ledger.rules.store", stored)
+    with open_ledger(database_url) as ledger:
+        ledger.require_rules()
+        assert [row.digest for row in ledger.rules.rows] == [ledger.rulebook.digest]
+    assert next(breaks, None) is None
 
 
 def end_sessions(server: Postgres, url: str) -> int:
