@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from domain.calendar import month_days, shift_month
 from domain.rulebook import Rulebook
@@ -20,13 +20,21 @@ from domain.settlement import ADJUSTMENT, cents_of
 from domain.vocabulary import Vocabulary
 from ledger import activations, locks, schema
 from ledger.activations import Activation
-from ledger.database import insert_new, upsert_all
+from ledger.database import ask, insert_new, upsert_all
 from ledger.errors import LedgerError, RulesDifferError
 from ledger.retry import look, transaction
 from ledger.rule_folders import PACKAGED, RuleFileError, packaged_fingerprint
 
 LATER: Final = "9999-12"
 """Stands for the months to come."""
+_O: Final = schema.outbox.c
+_PROPOSED: Final = (
+    select(_O.sequence, _O.event)
+    .where(_O.type == ADJUSTMENT, _O.sequence > bindparam("after"), _O.sequence <= bindparam("last"))
+    .order_by(_O.sequence)
+    .limit(1000)
+)
+"""Not by a cursor of the server's, which no pipeline takes."""
 _FILES: Final = "rules/"
 """Settings of this name and a digest of rule files tell which rule set they make, so that the usual case parses none of them."""
 
@@ -119,12 +127,13 @@ class Rules:
     def proposed_since(self, connection: Connection, act: Activation) -> dict[str, int]:
         """US cents proposed between rules being put in force and this activation, which takes them back, by line id."""
         if act.seq not in self._proposed:
-            t = schema.outbox.c
-            between = select(t.event).where(t.type == ADJUSTMENT, t.sequence > self.number(act.reverts or 0).sent, t.sequence <= act.sent)
-            found = self._proposed[act.seq] = dict[str, int]()
-            for (event,) in connection.execute(between.execution_options(yield_per=1000)):
-                data = orjson.loads(event)["data"]
-                found[data["line_id"]] = found.get(data["line_id"], 0) + (cents_of(data["amount_delta"]) or 0)
+            found, after = dict[str, int](), self.number(act.reverts or 0).sent
+            while rows := ask(connection, _PROPOSED, after=after, last=act.sent):
+                for _, event in rows:
+                    data = orjson.loads(event)["data"]
+                    found[data["line_id"]] = found.get(data["line_id"], 0) + (cents_of(data["amount_delta"]) or 0)
+                after = rows[-1][0]
+            self._proposed[act.seq] = found
         return self._proposed[act.seq]
 
     def beside(self, book: Rulebook, tenant: str | None, first: str | None, last: str | None) -> Rules:

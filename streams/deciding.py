@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Final, TypeVar
 
 from ledger import Ledger
+from streams.memory import give_back
 from streams.metrics import Metrics
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
@@ -66,6 +67,8 @@ class Deciding:
             before, self.since = self.undecided, None
             if not await self._round(sure=before > 0):
                 await asyncio.sleep(PAUSE)
+            elif before > 0:
+                await self._off_loop(give_back)
             self.undecided -= before
             self._done.set()
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from ledger import Ledger, LedgerError
 from ledger.calm import calm
 from streams.admin import BrokerError, administering, describe
+from streams.memory import share
 from streams.metrics import Metrics
 from streams.monitor import monitored
 from streams.records import Place
@@ -40,6 +41,7 @@ def serve_metrics(metrics: Metrics, address: str, port: int | None) -> None:
 async def run_worker(settings: WorkerSettings, ledger: Ledger, topics: Iterable[str], metrics: Metrics) -> None:
     """Work until told to stop; raises what a batch could not be taken for."""
     stop, watchdog = stop_event(), Watchdog(settings.stall_after)
+    share()
     worker = Worker(settings, ledger, topics, metrics, watchdog)
     gc.freeze()
     with calm():
