@@ -57,7 +57,7 @@ class WorkerSettings:
     group: str = DEFAULT_GROUP
     instance: str | None = None
     batch: int = 4_000
-    settle_after: int = 100_000
+    settle_after: int = 250_000
     settle_within: float = 30.0
     session_timeout: float = 8.0
     stall_after: float = 60.0
