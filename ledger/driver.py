@@ -12,7 +12,7 @@ from logging import ERROR, getLogger
 from typing import Any, Self, cast
 
 from psycopg import Connection as Driver
-from psycopg import Cursor, Error
+from psycopg import Cursor, Error, Pipeline
 from psycopg.pq import Format, PipelineStatus
 from sqlalchemy import Connection, Executable
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -81,10 +81,25 @@ def pipelined(connection: Connection) -> Iterator[None]:
 
 def said(connection: Connection, text: str, parameters: Parameters = ()) -> Cursor[Any]:
     """Have a statement carried out; what the driver raises comes as SQLAlchemy's error, as from any other statement."""
+    driver = _driver(connection)
     try:
-        return BinaryCursor(_driver(connection)).execute(text, parameters)
+        cursor = BinaryCursor(driver).execute(text, parameters)
+        if driver._pipeline is not None:
+            _mark_end(driver, driver._pipeline)
     except Error as error:
         raise _told(connection, error) from error
+    return cursor
+
+
+def _mark_end(driver: Driver[Any], pipeline: Pipeline) -> None:
+    """Tell the server that a statement may be the last for now, without waiting for it.
+
+    A session in the midst of a pipeline is at work for Postgres, not idle: no timeout would end that of a frozen writer, whose locks
+    would hold up all others. The driver's own `sync` waits.
+    """
+    pipeline._enqueue_sync()
+    with driver.lock:
+        driver.wait(pipeline._communicate_gen())
 
 
 def _driver(connection: Connection) -> Driver[Any]:

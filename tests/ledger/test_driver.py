@@ -1,5 +1,7 @@
 """Statements in a pipeline: what was only said is carried out, in order, and its errors are not lost."""
 
+from time import sleep
+
 import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
@@ -75,3 +77,23 @@ def test_a_lost_session_is_told_as_one(database_url: str) -> None:
             ended(connection)
         assert is_lost(lost.value)
         assert connection.invalidated
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["behind-an-answer", "behind-what-was-said"])
+def test_who_is_frozen_in_a_pipeline_is_idle_and_loses_the_transaction(database_url: str, asks: bool) -> None:
+    """Else its locks would hold up all other writers for as long as it sleeps: in the midst of a pipeline no timeout of Postgres runs."""
+
+    def frozen(connection: Connection) -> None:
+        with pipelined(connection):
+            driver.said(connection, "SET LOCAL idle_in_transaction_session_timeout = 100")
+            driver.said(connection, SAY, ["a"])
+            if asks:
+                driver.rows(connection, "SELECT 1")
+            sleep(1)
+            driver.rows(connection, "SELECT 1")
+
+    with open_ledger(database_url) as ledger, ledger.engine.connect() as connection:
+        connection.begin()
+        with pytest.raises(DBAPIError) as lost:
+            frozen(connection)
+        assert is_lost(lost.value)
