@@ -57,8 +57,8 @@ class Recount:
         """The sites and people named, as references have them."""
         return {f"person:{person}" for person in self.people} | {f"site:{site}" for site in self.sites}
 
-    def take(self, time: int, content: bytes, obj: dict[str, Any], named: str, told: Told) -> bool:
-        """Add what one event states, and say whether its columns are its own: `named` is its source, id, type and `replaces` by tabs."""
+    def take(self, time: int, content: bytes, obj: dict[str, Any], named: str, typed: str, told: Told) -> bool:
+        """Add what one event states, and say whether its columns are its own: `named` and `typed` are those of its row."""
         tracked, dead, _, dumps = told
         kind: str = obj["type"]
         identity, replaced = f"{obj['source']}\t{obj['id']}", obj.get("replaces") or ""
@@ -73,7 +73,8 @@ class Recount:
             stated = digest(self._other(obj, tracked, gone))
         return (
             stated == content
-            and named == f"{identity}\t{kind}\t{replaced}"
+            and named == identity
+            and typed == f"{kind}\t{replaced}"
             and obj["subject"] == self.subject
             and obj["tenant"] == self.tenant
             and parse_instant(obj["time"]) == time
@@ -159,18 +160,18 @@ def _hashed(head: Any, text: bytes) -> bytes:
 
 
 def recounted(tenant: str, rows: Iterable[Sequence[Any]], told: Told, sums: Sums) -> dict[str, Recount]:
-    """The facts by subject; the events are added to the sums. Rows are of subject, time, digest, bytes, and of source, id, type and
-    `replaces` by tabs."""
+    """The facts by subject; the events are added to the sums. Rows are of subject, time, digest, bytes, source and id by a tab, type and
+    `replaces` by a tab."""
     found: dict[str, Recount] = {}
     events = terms = 0
-    for subject, time, content, raw, named in rows:
+    for subject, time, content, raw, named, typed in rows:
         count = found.get(subject)
         if count is None:
             count = found[subject] = Recount(tenant, subject)
         try:
-            terms += term(named[: named.index("\t", named.index("\t") + 1)], content)
+            terms += term(named, content)
             events += 1
-            if not count.take(time, content, told.loads(raw), named, told):
+            if not count.take(time, content, told.loads(raw), named, typed, told):
                 count.wrong += 1
         except (LookupError, TypeError, ValueError, AttributeError):
             count.wrong += 1

@@ -18,10 +18,11 @@ from ledger import schema
 from ledger.rules import Rules
 
 _T: Final = schema.events.c
-_NAMED: Final = _T.source + "\t" + _T.id + "\t" + _T.type + "\t" + func.coalesce(_T.replaces, "")
-"""Four columns in one text: a text costs the driver as much as a comparison."""
+_IDENTITY: Final = _T.source + "\t" + _T.id
+_KIND: Final = _T.type + "\t" + func.coalesce(_T.replaces, "")
+"""Two columns in one text: a text costs the driver as much as a comparison."""
 _EVENTS: Final = (
-    select(_T.subject, _T.time, _T.digest, _T.raw, _NAMED)
+    select(_T.subject, _T.time, _T.digest, _T.raw, _IDENTITY, _KIND)
     .where(_T.tenant == bindparam("tenant"), _T.subject.in_(bindparam("subjects", expanding=True)))
     .order_by(_T.tenant, _T.subject, _T.seq)
 )  # fmt: skip
