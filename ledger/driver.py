@@ -5,7 +5,7 @@ In a pipeline the server works on what was said while the program goes on, and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from logging import ERROR, getLogger
@@ -29,6 +29,22 @@ class BinaryCursor(Cursor[Any]):
     def __init__(self, connection: Driver[Any], **options: Any) -> None:
         super().__init__(connection, **options)
         self.format = Format.BINARY
+
+
+class _Calm(Pipeline):
+    """A pipeline in which the server is told of each statement that it may be the last for now, and is asked for no answer in between.
+
+    Otherwise a session in the midst of a pipeline is at work for Postgres and never idle: no timeout would end that of a frozen writer,
+    whose locks would hold up all others.
+    """
+
+    def _communicate_gen(self) -> Generator[Any, Any, None]:
+        if self.command_queue and self.command_queue[-1] != self.pgconn.pipeline_sync:
+            self._enqueue_sync()
+        yield from super()._communicate_gen()
+
+    def _fetch_gen(self, *, flush: bool) -> Generator[Any, Any, None]:  # noqa: ARG002  the server answers each by itself
+        yield from super()._fetch_gen(flush=False)
 
 
 class PromptCursor(BinaryCursor):
@@ -67,6 +83,7 @@ def pipelined(connection: Connection) -> Iterator[None]:
     An error of one that was only `said` is raised where the next answer is waited for, at the latest here.
     """
     driver = _driver(connection)
+    driver._pipeline = _Calm(driver)
     try:
         with driver.pipeline() as pipeline:
             yield
@@ -81,25 +98,10 @@ def pipelined(connection: Connection) -> Iterator[None]:
 
 def said(connection: Connection, text: str, parameters: Parameters = ()) -> Cursor[Any]:
     """Have a statement carried out; what the driver raises comes as SQLAlchemy's error, as from any other statement."""
-    driver = _driver(connection)
     try:
-        cursor = BinaryCursor(driver).execute(text, parameters)
-        if driver._pipeline is not None:
-            _mark_end(driver, driver._pipeline)
+        return BinaryCursor(_driver(connection)).execute(text, parameters)
     except Error as error:
         raise _told(connection, error) from error
-    return cursor
-
-
-def _mark_end(driver: Driver[Any], pipeline: Pipeline) -> None:
-    """Tell the server that a statement may be the last for now, without waiting for it.
-
-    A session in the midst of a pipeline is at work for Postgres, not idle: no timeout would end that of a frozen writer, whose locks
-    would hold up all others. The driver's own `sync` waits.
-    """
-    pipeline._enqueue_sync()
-    with driver.lock:
-        driver.wait(pipeline._communicate_gen())
 
 
 def _driver(connection: Connection) -> Driver[Any]:

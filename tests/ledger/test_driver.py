@@ -79,18 +79,23 @@ def test_a_lost_session_is_told_as_one(database_url: str) -> None:
         assert connection.invalidated
 
 
-@pytest.mark.parametrize("asks", [True, False], ids=["behind-an-answer", "behind-what-was-said"])
-def test_who_is_frozen_in_a_pipeline_is_idle_and_loses_the_transaction(database_url: str, asks: bool) -> None:
+@pytest.mark.parametrize("last", ["an-answer", "what-was-said", "a-statement-of-others", "the-pipeline"])
+def test_who_is_frozen_behind_a_statement_is_idle_and_loses_the_transaction(database_url: str, last: str) -> None:
     """Else its locks would hold up all other writers for as long as it sleeps: in the midst of a pipeline no timeout of Postgres runs."""
 
     def frozen(connection: Connection) -> None:
         with pipelined(connection):
-            driver.said(connection, "SET LOCAL idle_in_transaction_session_timeout = 100")
+            driver.said(connection, "SET LOCAL idle_in_transaction_session_timeout = 500")
             driver.said(connection, SAY, ["a"])
-            if asks:
+            if last == "an-answer":
                 driver.rows(connection, "SELECT 1")
-            sleep(1)
-            driver.rows(connection, "SELECT 1")
+            elif last == "a-statement-of-others":
+                connection.execute(KEYS)
+            if last != "the-pipeline":
+                sleep(2)
+                driver.rows(connection, "SELECT 1")
+        sleep(2)
+        driver.rows(connection, "SELECT 1")
 
     with open_ledger(database_url) as ledger, ledger.engine.connect() as connection:
         connection.begin()
