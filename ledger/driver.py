@@ -87,12 +87,16 @@ def pipelined(connection: Connection) -> Iterator[None]:
     try:
         with driver.pipeline() as pipeline:
             yield
-            pipeline.sync()
-    except Error as error:
-        raise _told(connection, error) from error
-    except DBAPIError as error:
-        if driver.closed and not connection.invalidated:
-            connection.invalidate(error)
+            try:
+                pipeline.sync()
+            except Error as error:
+                raise _told(connection, error) from error
+    except BaseException as error:
+        # One that was cut off in the midst of answers cannot leave its pipeline, and no transaction on it could be rolled back.
+        if driver.pgconn.pipeline_status != PipelineStatus.OFF or driver.closed:
+            connection.invalidate()
+        if isinstance(error, Error):
+            raise _told(connection, error) from error
         raise
 
 
@@ -109,8 +113,8 @@ def _driver(connection: Connection) -> Driver[Any]:
 
 
 def _told(connection: Connection, error: Error) -> DBAPIError:
-    lost = not connection.invalidated and _driver(connection).closed
-    if lost:
+    lost = connection.invalidated or _driver(connection).closed
+    if lost and not connection.invalidated:
         connection.invalidate(error)
     return cast("DBAPIError", DBAPIError.instance(None, None, error, Error, connection_invalidated=lost))
 

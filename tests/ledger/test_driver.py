@@ -65,11 +65,15 @@ def test_a_race_that_shows_late_is_tried_again(database_url: str) -> None:
             assert connection.execute(KEYS).scalars().all() == ["a", "try-2"]
 
 
-def test_a_lost_session_is_told_as_one(database_url: str) -> None:
+@pytest.mark.parametrize("asks", [True, False], ids=["at-the-next-answer", "at-the-end"])
+def test_a_lost_session_is_told_as_one_and_given_up(database_url: str, asks: bool, caplog: pytest.LogCaptureFixture) -> None:
     def ended(connection: Connection) -> None:
         with pipelined(connection):
             driver.said(connection, "SELECT pg_terminate_backend(pg_backend_pid())")
-            driver.rows(connection, "SELECT 1")
+            for key in ("a", "b", "c"):
+                driver.said(connection, SAY, [key])
+            if asks:
+                driver.rows(connection, "SELECT 1")
 
     with open_ledger(database_url) as ledger, ledger.engine.connect() as connection:
         connection.begin()
@@ -77,6 +81,7 @@ def test_a_lost_session_is_told_as_one(database_url: str) -> None:
             ended(connection)
         assert is_lost(lost.value)
         assert connection.invalidated
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("last", ["an-answer", "what-was-said", "a-statement-of-others", "the-pipeline"])
