@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +48,7 @@ class Rules:
         self._visible: list[Activation] = []
         self._found: dict[tuple[str, str], Rulebook] = {}
         self._words: Vocabulary | None = None
-        self._proposed: dict[int, dict[str, int]] = {}
+        self._undone: dict[tuple[int, ...], dict[str, int]] = {}
 
     def refresh(self, connection: Connection) -> None:
         """Learn of activations since the last time; asked under the lock of the tenants that are decided."""
@@ -124,17 +124,27 @@ class Rules:
             told |= {"reverts": act.reverts} if act.reverts else {}
         return told
 
-    def proposed_since(self, connection: Connection, act: Activation) -> dict[str, int]:
-        """US cents proposed between rules being put in force and this activation, which takes them back, by line id."""
-        if act.seq not in self._proposed:
-            found, after = dict[str, int](), self.number(act.reverts or 0).sent
-            while rows := ask(connection, _PROPOSED, after=after, last=act.sent):
-                for _, event in rows:
-                    data = orjson.loads(event)["data"]
-                    found[data["line_id"]] = found.get(data["line_id"], 0) + (cents_of(data["amount_delta"]) or 0)
-                after = rows[-1][0]
-            self._proposed[act.seq] = found
-        return self._proposed[act.seq]
+    def undone(self, connection: Connection, acts: Sequence[Activation]) -> Mapping[str, int]:
+        """US cents proposed between rules being put in force and these activations, which take them back, by line id.
+
+        Added up once for all patient-months: it may be as many lines as there are.
+        """
+        key = tuple(act.seq for act in acts)
+        if key not in self._undone:
+            found = dict[str, int]()
+            for act in acts:
+                for line, cents in self._proposed_since(connection, act):
+                    found[line] = found.get(line, 0) + cents
+            self._undone[key] = found
+        return self._undone[key]
+
+    def _proposed_since(self, connection: Connection, act: Activation) -> Iterator[tuple[str, int]]:
+        after = self.number(act.reverts or 0).sent
+        while rows := ask(connection, _PROPOSED, after=after, last=act.sent):
+            for _, event in rows:
+                data = orjson.loads(event)["data"]
+                yield data["line_id"], cents_of(data["amount_delta"]) or 0
+            after = rows[-1][0]
 
     def beside(self, book: Rulebook, tenant: str | None, first: str | None, last: str | None) -> Rules:
         """These rules as they would be with one more activation."""

@@ -158,14 +158,9 @@ class Settlement:
             self.work.know_month(patient, one.month)
             self.outbox.send(one, out, max(self._time(one), *(act.at for act in acts), 0))
 
-    def _undone(self, causes: Iterable[str]) -> dict[str, int]:
+    def _undone(self, causes: Iterable[str]) -> Mapping[str, int]:
         """What was proposed since rules were put in force that are taken back now: US cents by line id."""
-        undone: dict[str, int] = {}
-        for act in self.rules.acts(causes):
-            if act.reverts is not None:
-                for line, cents in self.rules.proposed_since(self.connection, act).items():
-                    undone[line] = undone.get(line, 0) + cents
-        return undone
+        return self.rules.undone(self.connection, [act for act in self.rules.acts(causes) if act.reverts is not None])
 
     def _earlier(self, patient: str, month: str) -> list[Facts]:
         """Documents of the earlier months whose readings bear on the month."""
