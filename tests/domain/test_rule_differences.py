@@ -260,6 +260,19 @@ def test_a_change_is_of_its_program_and_its_months() -> None:
     assert asked(book(addon_of_20_minutes), "2023-02", "2026-03") == [{"CPM"}, {"CPM"}]
     assert asked(book(of_2025), "2024-12", "2025-01", "2025-12", "2026-01") == [frozenset(), {"BHI"}, {"BHI"}, frozenset()]
     assert asked(book(facilities), "2023-02", "2026-03") == [EVERYTHING, EVERYTHING]
+    assert Differences(packaged(), book(facilities)).bears_on("2026-03", {}, {})
     assert asked(book(sixteen_days), "2024-03", "2026-03") == [frozenset(), {"RPM"}]
     assert asked(book(other_prices), "2024-12") == [frozenset()]
     assert asked(packaged(), "2024-03", "2026-03") == [frozenset(), frozenset()]
+
+
+def test_a_program_that_only_one_rule_set_has_is_decided_wherever_it_has_time() -> None:
+    """Given rules without a program, then the programs they lack differ, also where nobody made the rule sets alike first."""
+
+    def without(rules: Document) -> None:
+        del rules["families"]["bhi"]
+        rules["prices"] = [row for row in rules["prices"] if row["code"] != "99484"]
+        rules["limits"].pop("99484")
+
+    less = book(without)
+    assert Differences(packaged(), less).programs("2026-03") == Differences(less, packaged()).programs("2026-03") == {"BHI"}
