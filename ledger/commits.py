@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
+from ledger.driver import said
+
 SESSION_SECONDS: Final = 3_600
 """A session is replaced after this, so that a row that began long ago belongs to nobody."""
 KEPT_SECONDS: Final = 7 * 86_400
@@ -49,10 +51,10 @@ def mark(connection: Connection) -> Mark:
     """Mark the transaction that this connection is in, before anything else is done in it."""
     info = connection.info
     if _ROW not in info:
-        connection.exec_driver_sql(_SWEEP, (info[_BEGAN] - KEPT_SECONDS,))
+        said(connection, _SWEEP, (info[_BEGAN] - KEPT_SECONDS,))
         info[_ROW] = _token()
     made = Mark(info[_BEGAN], info[_ROW], _token())
-    connection.exec_driver_sql(_WRITE, made)
+    said(connection, _WRITE, made)
     return made
 
 

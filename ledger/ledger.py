@@ -13,7 +13,7 @@ from ledger import arrivals, database, draining, intake, positions, schema, send
 from ledger.accepting import ClosesWaitError
 from ledger.arrivals import Arrival, Fate, Input, Parked, Summary
 from ledger.calm import calm
-from ledger.database import chunks, connect, pipelined
+from ledger.database import chunks, connect
 from ledger.draining import Drain, Page, Portion, Registries
 from ledger.intake import CHUNK
 from ledger.positions import Claim, Partition
@@ -85,14 +85,13 @@ class Ledger(Reader):
             self.settle()
 
         def work(connection: Connection) -> list[Fate]:
-            with pipelined(connection):
-                if claim is not None:
-                    positions.move(connection, claim)
-                return intake.take(connection, self.rules, read, self._registries if at_once else None)
+            if claim is not None:
+                positions.move(connection, claim)
+            return intake.take(connection, self.rules, read, self._registries if at_once else None)
 
         while True:
             try:
-                return transaction(self.engine, work)
+                return transaction(self.engine, work, pipeline=True)
             except ClosesWaitError:
                 while self._portion(CHUNK, Page(), wait=False).decided or self._portion(1, Page(), wait=True).decided:
                     continue
@@ -167,10 +166,9 @@ class Ledger(Reader):
 
     def _portion(self, limit: int, page: Page, *, wait: bool, on: bool = False) -> Portion:
         def work(connection: Connection) -> Portion:
-            with pipelined(connection):
-                return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait, on=on)
+            return Drain(connection, self.rules, self._registries).some(limit, page, wait=wait, on=on)
 
-        return transaction(self.engine, work)
+        return transaction(self.engine, work, pipeline=True)
 
     def retry_dead_letters(self) -> Summary:
         """Take all parked input in again; what is accepted now, or known, leaves the dead letters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from random import uniform
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from ledger import commits, locks
-from ledger.database import is_postgres, reading, refusal, snapshot, writing
+from ledger import locks
+from ledger.database import is_postgres, pipelined, reading, refusal, snapshot, writing
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from ledger import commits
 
 T = TypeVar("T")
 TRIES: Final = 20
@@ -28,8 +30,9 @@ class RaceError(Exception):
     """What another writer committed meanwhile bears on this transaction: it must begin anew."""
 
 
-def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """Do the work in one transaction and return what it returns once that is durable; it is done whole or not at all.
+def transaction(engine: Engine, work: Callable[[Connection], T], *, pipeline: bool = False) -> T:
+    """Do the work in one transaction and return what it returns once that is durable; it is done whole or not at all. With `pipeline`
+    Postgres works on what needs no answer while the program goes on (`ledger.driver`).
 
     On Postgres it may be done several times, so it must keep nothing of a time before: after a deadlock, a row that another writer was
     quicker to insert, a lost connection. Races are tried again a bounded number of times, a server that is gone for as long as the URL's
@@ -44,7 +47,7 @@ def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     until = monotonic() + wait
     while True:
         try:
-            return _once(engine, work, postgres, wait)
+            return _once(engine, work, postgres, wait, pipeline=pipeline)
         except DBAPIError as error:
             lost = postgres.is_lost(error)
             if not postgres.passes(error) or monotonic() > until or (not lost and tries >= TRIES):
@@ -74,12 +77,15 @@ def look(engine: Engine, work: Callable[[Connection], T]) -> T:
         sleep(LONGEST_PAUSE / 4)
 
 
-def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType, wait: float) -> T:
+def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType, wait: float, *, pipeline: bool) -> T:
+    from ledger import commits
+
     with engine.connect() as connection:
         begun = connection.begin()
-        made = commits.mark(connection)
-        connection.info[locks.BATCH] = made.token
-        done = work(connection)
+        with pipelined(connection) if pipeline else nullcontext():
+            made = commits.mark(connection)
+            connection.info[locks.BATCH] = made.token
+            done = work(connection)
         try:
             begun.commit()
         except DBAPIError as error:
@@ -90,6 +96,8 @@ def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType,
 
 def _was_committed(engine: Engine, made: commits.Mark, wait: float) -> bool:
     """Ask the server, once it is there again, what became of the transaction; LedgerError where it is not there in time."""
+    from ledger import commits
+
     until = monotonic() + wait
     while True:
         with suppress(DBAPIError), engine.connect() as connection:

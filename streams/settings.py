@@ -48,15 +48,16 @@ class WorkerSettings:
     """How a worker reads, in records and seconds.
 
     `instance` is the static name under which a restarted worker gets its partitions back at once. A batch holds about
-    `batch` records; while more wait, deciding is put off until `settle_after` were taken, or for `settle_within` seconds, so that
-    a backlog is decided a few times and not with every batch. A worker that makes no progress for `stall_after` seconds with records
-    waiting ends itself.
+    `batch` records, and `lanes` batches are taken side by side, each of other partitions. While more wait, deciding is put off until
+    `settle_after` were taken, or for `settle_within` seconds, so that a backlog is decided a few times and not with every batch. A worker
+    that makes no progress for `stall_after` seconds with records waiting ends itself.
     """
 
     broker: Broker
     group: str = DEFAULT_GROUP
     instance: str | None = None
     batch: int = 4_000
+    lanes: int = 2
     settle_after: int = 250_000
     settle_within: float = 30.0
     session_timeout: float = 8.0

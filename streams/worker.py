@@ -1,8 +1,8 @@
 """The worker: what Faust fetched goes to the ledger in micro-batches, off the event loop, and only then is committed.
 
-Three things go on at once, each on a thread of its own: what comes next is read, what was read is taken, what was taken is decided. While
-one waits for the database another computes. At the end of the streams a batch is decided in the transaction that takes it, and only what it
-made due of others is left to do.
+Three things go on at once, on threads of their own: what comes next is read, what was read is taken, lane beside lane, what was taken is
+decided. While one waits for the database another computes. At the end of the streams a batch is decided in the transaction that takes it,
+and only what it made due of others is left to do.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import os
 import socket
 import sys
 from asyncio import Future, Queue, Task
-from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 
@@ -24,6 +23,7 @@ from ledger import FencedError, Ledger
 from streams.deciding import Deciding
 from streams.faust_app import App, Fetched, behind, build, commit, ends
 from streams.intake import Intake
+from streams.lanes import Lane
 from streams.metrics import Metrics
 from streams.reading import Reading
 from streams.records import Place, Read
@@ -31,12 +31,11 @@ from streams.rereading import reread
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
 
-T = TypeVar("T")
-PART: Final = "taking"
 IDLE: Final = 0.25
 """Seconds after which a worker with nothing to read looks for decisions that others left due."""
 AT_ONCE: Final = 1_000
-"""So many records are decided with their taking when no more wait; more would hold the ledger's counters for long."""
+"""So many records are decided with their taking when nothing else waits; more would hold the ledger's counters for long. After a backlog
+their patients may have much to decide, which goes portion by portion."""
 STOPPING: Final = 5.0
 """Seconds a stopping worker gives Faust to leave; what it had taken is committed by then."""
 SWITCH: Final = 0.001
@@ -49,13 +48,13 @@ class Worker:
     def __init__(self, settings: WorkerSettings, ledger: Ledger, topics: Iterable[str], metrics: Metrics, watchdog: Watchdog) -> None:
         self.settings = settings
         self.ledger = ledger
-        self.intake = Intake(ledger, settings.instance or f"{socket.gethostname()}-{os.getpid()}")
+        name = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
+        self.lanes = [Lane(number, Intake(ledger.beside(), name)) for number in range(settings.lanes)]
         self.metrics = metrics
         self.watchdog = watchdog
         self.log = structlog.get_logger("worker")
         self.app: App = build(settings, topics, self.run)
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="taking")
-        self.reading = Reading(self.intake.read, settings.batch)
+        self.reading = Reading(self.lanes[0].intake.read, settings.batch, settings.lanes)
         self.deciding = Deciding(settings, ledger.beside(), metrics, watchdog)
         self.ended: Future[None] = asyncio.get_running_loop().create_future()
         self.committed_at = monotonic()
@@ -68,7 +67,7 @@ class Worker:
         """Take what arrives until cancelled. A failure ends the process, never the agent alone: Faust would go on past the batch."""
         if not self._beside:
             self._beside = [asyncio.create_task(self._guarded(one)) for one in (self.reading.run(fetched), self.deciding.run())]
-        await self._guarded(self._take_on())
+        await asyncio.gather(*(self._guarded(self._take_on(lane)) for lane in self.lanes))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -82,29 +81,29 @@ class Worker:
         if not self.ended.done():
             self.ended.set_exception(error)
 
-    async def _take_on(self) -> None:
+    async def _take_on(self, lane: Lane) -> None:
         while True:
-            records = await self.reading.taken(IDLE)
-            self.watchdog.busy(PART)
+            records = await self.reading.taken(IDLE, lane.number)
+            self.watchdog.busy(lane.part)
             caught_up = behind(self.app) < self.settings.batch
-            at_once = caught_up and len(records) <= AT_ONCE
+            at_once = caught_up and len(records) <= AT_ONCE and not self.deciding.undecided
             if records:
-                await self._take(records, at_once=at_once)
+                await self._take(lane, records, at_once=at_once)
             self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
             if monotonic() - self.committed_at >= self.settings.commit_every and self._committing.done():
                 self.committed_at = monotonic()
                 self._committing = asyncio.create_task(self._guarded(self._commit()))
-            self.watchdog.idle(PART)
+            self.watchdog.idle(lane.part)
             self.metrics.moved()
             await self.deciding.room()
 
-    async def _take(self, records: list[Read], *, at_once: bool) -> None:
+    async def _take(self, lane: Lane, records: list[Read], *, at_once: bool) -> None:
         """Take a batch; where another writer is ahead, what is still ours goes on from where the ledger stands."""
         while records:
-            records = await self._whole(records)
+            records = await self._whole(lane, records)
             try:
                 with self.metrics.batch(len(records)):
-                    summary = await self._off_loop(partial(self.intake.take, records, at_once=at_once))
+                    summary = await lane.off_loop(partial(lane.intake.take, records, at_once=at_once))
             except FencedError:
                 self.metrics.fenced.inc()
                 self.log.warning("fenced", records=len(records))
@@ -113,15 +112,15 @@ class Worker:
                 self.metrics.took(summary, records)
                 return
 
-    async def _whole(self, records: list[Read]) -> list[Read]:
+    async def _whole(self, lane: Lane, records: list[Read]) -> list[Read]:
         """The records with what was passed over before them read again."""
-        missing = await self._off_loop(self.intake.missing, records)
+        missing = await lane.off_loop(lane.intake.missing, records)
         if not missing:
             return records
         again = await reread(self.settings.broker, missing)
         self.metrics.gaps.inc(len(missing))
         self.log.warning("read_again", gaps=len(missing), records=len(again))
-        return [*records, *await self._off_loop(self.intake.read, again)]
+        return [*records, *await lane.off_loop(lane.intake.read, again)]
 
     def _mine(self) -> set[Place]:
         return {Place(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
@@ -129,21 +128,17 @@ class Worker:
     async def _commit(self) -> None:
         """Tell the broker how far the ledger is, beside the taking: nothing waits for it."""
         mine = self._mine()
-        # On the ledger's thread, where a batch may still be under way whose turn a rebalance cut short.
-        await self._off_loop(lambda: self.intake.forget(self.intake.positions.keys() - mine))
-        positions = dict(self.intake.positions)
+        positions = {place: at for lane in self.lanes for place, at in (await lane.positions(mine)).items()}
         await commit(self.app, positions)
         self.metrics.lags(positions, await ends(self.app, positions))
-
-    async def _off_loop(self, call: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)
 
     async def stop(self) -> None:
         """Let the running transactions end, tell the broker how far the ledger is, leave."""
         for task in (*self._beside, self._committing):
             task.cancel()
         try:
-            await self._off_loop(lambda: None)
+            for lane in self.lanes:
+                await lane.off_loop(lambda: None)
             await self.deciding.stop()
             async with asyncio.timeout(STOPPING):
                 await self._commit()
@@ -151,4 +146,5 @@ class Worker:
                 await self.app.stop()
         except TimeoutError:
             self.log.warning("stopped_without_leaving", seconds=STOPPING)
-        self.thread.shutdown(wait=True)
+        for lane in self.lanes:
+            lane.end()

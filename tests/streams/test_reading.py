@@ -18,10 +18,10 @@ from tests.servers import Kafka
 BATCH = 4
 
 
-def fetch(*offsets: int) -> Fetched:
+def fetch(*offsets: int, partition: int = 0, topic: str = "t") -> Fetched:
     """A fetch of one partition."""
-    rows = [ConsumerRecord("t", 0, at, 0, 0, None, b"x", None, 0, 1, ()) for at in offsets]
-    return {TopicPartition("t", 0): rows}
+    rows = [ConsumerRecord(topic, partition, at, 0, 0, None, b"x", None, 0, 1, ()) for at in offsets]
+    return {TopicPartition(topic, partition): rows}
 
 
 def read(records: Sequence[Record]) -> list[Read]:
@@ -29,9 +29,9 @@ def read(records: Sequence[Record]) -> list[Read]:
 
 
 @asynccontextmanager
-async def running(how: Callable[[Sequence[Record]], list[Read]]) -> AsyncIterator[tuple[Reading, "asyncio.Queue[Fetched]"]]:
+async def running(how: Callable[[Sequence[Record]], list[Read]], lanes: int = 1) -> AsyncIterator[tuple[Reading, "asyncio.Queue[Fetched]"]]:
     """A reading at work, and the queue it reads."""
-    reading, queue = Reading(how, BATCH), asyncio.Queue[Fetched]()
+    reading, queue = Reading(how, BATCH, lanes), asyncio.Queue[Fetched]()
     task = asyncio.create_task(reading.run(queue))
     try:
         yield reading, queue
@@ -79,6 +79,35 @@ async def test_no_more_is_read_than_a_batch_ahead() -> None:
             assert len(part) <= BATCH + 1
             found += part
         assert found == list(range(20))
+
+
+async def test_partitions_of_one_number_go_by_one_lane_in_order() -> None:
+    """Given fetches of several partitions of two topics, then each lane has those of its numbers, of all topics, in the order they came."""
+    async with running(read, lanes=2) as (reading, queue):
+        queue.put_nowait({**fetch(0, partition=0), **fetch(0, partition=1), **fetch(0, partition=2, topic="u")})
+        queue.put_nowait({**fetch(0, partition=1, topic="u"), **fetch(1, partition=0)})
+        ways = [list[tuple[str, int, int]](), list[tuple[str, int, int]]()]
+        for lane, number in ((0, 3), (1, 2)):
+            while len(ways[lane]) < number:
+                ways[lane] += [(one.place.topic, one.place.partition, one.offset) for one in await reading.taken(60, lane)]
+        assert ways == [[("t", 0, 0), ("u", 2, 0), ("t", 0, 1)], [("t", 1, 0), ("u", 1, 0)]]
+
+
+async def test_a_lane_that_nobody_takes_from_holds_reading_up() -> None:
+    """Given a lane whose batch waits, then no more is read, and what the other lane has waits for it without loss."""
+    async with running(read, lanes=2) as (reading, queue):
+        for low in range(0, 20, 2):
+            queue.put_nowait({**fetch(low, low + 1, partition=0), **fetch(low, partition=1)})
+        while queue.qsize() > 8:  # noqa: ASYNC110 - the queue tells nobody
+            await asyncio.sleep(0.01)
+        assert offsets(await reading.taken(60, 1)) == [0, 2]
+        assert await reading.taken(0.1, 1) == []
+        found, other = list[int](), [0, 2]
+        while len(found) < 20:
+            found += offsets(await reading.taken(60, 0))
+            other += offsets(await reading.taken(0.01, 1))
+        other += offsets(await reading.taken(0.01, 1))
+        assert (found, other) == (list(range(20)), list(range(0, 20, 2)))
 
 
 async def test_nothing_comes_back_after_a_while_without_anything() -> None:
