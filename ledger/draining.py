@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from domain.records import A_YEAR, weight
 from ledger import locks, schema
@@ -24,10 +24,18 @@ Registries = dict[str, tuple[int, Standing]]
 
 
 class Page(NamedTuple):
-    """Where the search for something to decide goes on: in the closes that wait or in what is due, after a key."""
+    """Where the search for something to decide goes on: in the closes that wait or in what is due, after a key, and where it ends.
+
+    `until` is the last patient of what is due, None where there is no last.
+    """
 
     closes: bool = True
     after: str = ""
+    until: str | None = None
+
+    def due(self) -> Page:
+        """What is due, from the first on."""
+        return Page(closes=False, until=self.until)
 
 
 class Waiting(NamedTuple):
@@ -49,6 +57,14 @@ def waits(connection: Connection) -> bool:
     return any(there for (there,) in ask(connection, _WAITS))
 
 
+def halves(connection: Connection) -> list[Page]:
+    """Two searches that together come by everything that waits, about half of what is due each."""
+    t = schema.due.c
+    number = connection.execute(select(func.count()).select_from(schema.due)).scalar() or 0
+    middle = connection.execute(select(t.patient_key).order_by(t.patient_key).offset(number // 2).limit(1)).scalar()
+    return [Page()] if middle is None else [Page(until=middle), Page(closes=False, after=middle)]
+
+
 class Drain:
     """Decides within one transaction."""
 
@@ -66,19 +82,19 @@ class Drain:
         """
         waiting, more = self._waiting(limit, page, ())
         if on and page.closes and not waiting:
-            page = Page(closes=False)
+            page = page.due()
             waiting, more = self._waiting(limit, page, ())
         if not page.closes and (tenants := registered(self.connection)):
             locks.tenants(self.connection, tenants)
             spread(self.connection, tenants)
-            return Portion(decided=True, next=Page(closes=False))
+            return Portion(decided=True, next=page.due())
         if not waiting:
             return Portion(decided=False)
         patients = _patients(waiting, page)
         locks.tenants(self.connection, {patient.partition("/")[0] for patient in patients})
         held = self.work.hold(patients, skip=not wait)
         decided = bool(held) and self._settle(held, waiting, page, limit)
-        after = page._replace(after=waiting[-1][0]) if more else Page(closes=False) if page.closes else None
+        after = page._replace(after=waiting[-1][0]) if more else page.due() if page.closes else None
         return Portion(decided=decided or wait, next=after)
 
     def all_of(self, tenants: Collection[str], limit: int) -> None:
@@ -118,9 +134,8 @@ class Drain:
             keys = [(key, "") for (key,) in self.connection.execute(statement.limit(limit))]
             return Waiting(keys, len(keys) == limit)
         t = schema.due.c
-        marks = (
-            select(t.patient_key, t.month).where(t.patient_key > (page.after or REGISTERED), *of_tenants(t.patient_key, tenants)).distinct()
-        )
+        span = [t.patient_key > (page.after or REGISTERED), *([t.patient_key <= page.until] if page.until is not None else [])]
+        marks = select(t.patient_key, t.month).where(*span, *of_tenants(t.patient_key, tenants)).distinct()
         rows = self.connection.execute(marks.order_by(t.patient_key, t.month).limit(limit)).all()
         keys = list(_bounded(rows, limit))
         return Waiting(keys, len(keys) < len(rows) or len(rows) == limit)

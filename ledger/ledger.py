@@ -148,17 +148,21 @@ class Ledger(Reader):
             page = portion.next
         return start != Page() and self.settle_some(limit)
 
-    def settle_round(self, limit: int = CHUNK, *, sure: bool = False) -> Iterator[bool]:
+    def settle_round(self, limit: int = CHUNK, *, sure: bool = False, page: Page | None = None) -> Iterator[bool]:
         """Decide each patient who is due once, a transaction of at most about `limit` patient-months an item: whether it decided anything.
 
         What becomes due meanwhile, and patients whom another writer has at hand, are left to the next round. Who is `sure` that something
-        is due saves the look for it.
+        is due saves the look for it. A round may be done in halves beside each other (`halves`), each from its `page` on.
         """
-        page: Page | None = Page() if sure or look(self.engine, draining.waits) else None
+        page = page or (Page() if sure or look(self.engine, draining.waits) else None)
         while page is not None:
             portion = self._portion(limit, page, wait=False, on=True)
             yield portion.decided
             page = portion.next
+
+    def halves(self) -> list[Page]:
+        """Where two rounds begin that together decide all that is due, each about a half."""
+        return look(self.engine, draining.halves)
 
     def _wait(self) -> bool:
         """Decide what is due of the first patient of all once whoever has the patient is done; False when nothing waits."""

@@ -1,4 +1,4 @@
-"""Deciding beside taking: what the events made due is decided by a thread, and over a connection, of its own.
+"""Deciding beside taking: what the events made due is decided by threads, and over connections, of its own.
 
 While a worker catches up it counts work and not time: each round decides a patient-month once, whatever number of events it got, so
 that a backlog is decided in few rounds.
@@ -7,23 +7,23 @@ that a backlog is decided in few rounds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Final
 
 from ledger import Ledger
+from streams.hands import Hand
 from streams.memory import give_back
 from streams.metrics import Metrics
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
 
-T = TypeVar("T")
-PART: Final = "deciding"
 PAUSE: Final = 0.05
 """Seconds between two looks for what is due of patients whose events come by other batches."""
 PORTION: Final = 500
 """Patient-months a transaction: whoever takes events of one of these patients waits for it."""
+SPLIT: Final = 10_000
+"""So many records make a round worth being decided in halves beside each other: one computes while the other waits for the database."""
 AHEAD: Final = 2
 """So many times the events of a round may be taken and not decided; then taking waits."""
 
@@ -33,10 +33,9 @@ class Deciding:
 
     def __init__(self, settings: WorkerSettings, ledger: Ledger, metrics: Metrics, watchdog: Watchdog) -> None:
         self.settings = settings
-        self.ledger = ledger
+        self.hands = [Hand(f"deciding-{number}", ledger.beside()) for number in range(2)]
         self.metrics = metrics
         self.watchdog = watchdog
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="deciding")
         self.undecided = 0
         self.since: float | None = None
         self._wanted = asyncio.Event()
@@ -65,31 +64,34 @@ class Deciding:
             await self._wanted.wait()
             self._wanted.clear()
             before, self.since = self.undecided, None
-            if not await self._round(sure=before > 0):
+            if not await self._round(before):
                 await asyncio.sleep(PAUSE)
             elif before > 0:
-                await self._off_loop(give_back)
+                await self.hands[0].do(give_back)
             self.undecided -= before
             self._done.set()
 
-    async def _round(self, *, sure: bool) -> bool:
+    async def _round(self, records: int) -> bool:
         """Whether anything was decided."""
-        portions = self.ledger.settle_round(PORTION, sure=sure)
+        first = self.hands[0]
+        if records < SPLIT:
+            return await self._through(first, first.tool.settle_round(PORTION, sure=records > 0))
+        halves = zip(self.hands, await first.do(first.tool.halves), strict=False)
+        return any(await asyncio.gather(*(self._through(hand, hand.tool.settle_round(PORTION, page=half)) for hand, half in halves)))
+
+    async def _through(self, hand: Hand[Ledger], portions: Iterator[bool]) -> bool:
         any_decided = False
         while True:
-            self.watchdog.busy(PART)
+            self.watchdog.busy(hand.part)
             with self.metrics.decide_seconds.time():
-                decided = await self._off_loop(lambda: next(portions, None))
+                decided = await hand.do(lambda: next(portions, None))
             self.metrics.moved()
             if decided is None:
-                self.watchdog.idle(PART)
+                self.watchdog.idle(hand.part)
                 return any_decided
             any_decided |= decided
 
-    async def _off_loop(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, call)
-
     async def stop(self) -> None:
-        """Let the running transaction end."""
-        await self._off_loop(lambda: None)
-        self.thread.shutdown(wait=True)
+        """Let the running transactions end."""
+        for hand in self.hands:
+            await hand.stop()

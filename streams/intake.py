@@ -10,12 +10,15 @@ from streams.records import Gap, Place, Read, Record, gaps, unread
 
 
 class Intake:
-    """Takes records into the ledger. Remembers how far it is, which the ledger compares before it takes anything."""
+    """Takes records into the ledger. Remembers how far it is, which the ledger compares before it takes anything.
 
-    def __init__(self, ledger: Ledger, writer: str) -> None:
+    `positions` may be shared by several whose batches at one time are of other partitions.
+    """
+
+    def __init__(self, ledger: Ledger, writer: str, positions: dict[Place, int] | None = None) -> None:
         self.ledger = ledger
         self.writer = writer
-        self.positions: dict[Place, int] = {}
+        self.positions = {} if positions is None else positions
         ledger.require_rules()
 
     def read(self, records: Iterable[Record]) -> list[Read]:
@@ -24,37 +27,41 @@ class Intake:
 
     def missing(self, records: Sequence[Read]) -> list[Gap]:
         """Offsets passed over on the way from the ledger's positions to these records."""
-        self._learn(record.place for record in records)
-        return gaps(unread(records, self.positions), self.positions)
+        known = self._known(record.place for record in records)
+        return gaps(unread(records, known), known)
 
     def take(self, records: Sequence[Read], *, at_once: bool = False) -> Summary:
         """Take what was not taken before, gaps having been looked into, and decide it `at_once` (`Ledger.take`).
 
         Raises FencedError where another writer is ahead.
         """
-        self._learn(record.place for record in records)
-        fresh = unread(records, self.positions)
+        known = self._known(record.place for record in records)
+        fresh = unread(records, known)
         if not fresh:
             return Summary()
         after = {place: rows[-1].offset + 1 for place, rows in fresh.items()}
         read = [record.input for rows in fresh.values() for record in rows]
         try:
-            moves = {(at.topic, at.partition): (self.positions[at], to) for at, to in after.items()}
+            moves = {(at.topic, at.partition): (known[at], to) for at, to in after.items()}
             fates = self.ledger.take(read, Claim(moves, self.writer), at_once=at_once)
         except FencedError:
-            self.positions.clear()
+            self.forget(known)
             raise
         self.positions |= after
         return Summary.of(fates)
 
     def forget(self, places: Iterable[Place]) -> None:
         """Partitions that are another's now."""
-        for place in places:
+        for place in list(places):
             self.positions.pop(place, None)
 
-    def _learn(self, places: Iterable[Place]) -> None:
-        """Ask the ledger how far it is with partitions that are new here."""
-        unknown = sorted(set(places) - self.positions.keys())
-        if unknown:
+    def _known(self, places: Iterable[Place]) -> dict[Place, int]:
+        """How far the ledger is with these partitions; it is asked of those that are new here."""
+        wanted = set(places)
+        known = {place: at for place, at in self.positions.copy().items() if place in wanted}
+        if unknown := sorted(wanted - known.keys()):
             stored = self.ledger.positions({place.topic for place in unknown})
-            self.positions |= {place: stored.get((place.topic, place.partition), 0) for place in unknown}
+            found = {place: stored.get((place.topic, place.partition), 0) for place in unknown}
+            self.positions |= found
+            known |= found
+        return known

@@ -1,51 +1,72 @@
-"""Lanes: partitions whose records are taken one batch after the other, beside those of other lanes.
+"""Lanes: what was read and not taken yet, by partitions that are taken beside others.
 
-While one lane waits for the database another computes. All partitions of one number are of one lane, so that a patient's events stay in
-order; two lanes are to the ledger what two workers are, each with a connection and with positions of its own.
+A lane is in one hand at a time, and all partitions of one number are of one lane, so that a patient's events stay in order. With a backlog
+each hand has a lane, and while one waits for the database the other computes; at the end of the streams one hand takes all lanes together,
+since two small batches cost nearly twice what one does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 
-from streams.intake import Intake
-from streams.records import Place
-
-T = TypeVar("T")
+from streams.records import Read
 
 
-def lane_of(place: Place, lanes: int) -> int:
-    """The number of the lane that a partition's records go by."""
-    return place.partition % lanes
+class Lanes:
+    """What waits, lane by lane. `room` is set whenever a hand took some."""
 
+    def __init__(self, number: int) -> None:
+        self._ready: list[list[Read]] = [[] for _ in range(number)]
+        self._taken = [False] * number
+        self._changed = asyncio.Event()
+        self.room = asyncio.Event()
 
-class Lane:
-    """One thread that takes records, and what it knows of the ledger's positions."""
+    def add(self, records: Iterable[Read]) -> None:
+        """Put records in their lanes."""
+        for record in records:
+            self._ready[record.place.partition % len(self._ready)].append(record)
+        self._changed.set()
 
-    def __init__(self, number: int, intake: Intake) -> None:
-        self.number = number
-        self.part = f"taking-{number}"
-        self.intake = intake
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=self.part)
+    def longest(self) -> int:
+        """How many records wait in the lane where most do."""
+        return max(map(len, self._ready))
 
-    async def off_loop(self, call: Callable[..., T], *arguments: object) -> T:
-        """Do it on the lane's thread, after the batch that may be under way there."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+    @asynccontextmanager
+    async def taken(self, patience: float, together: Callable[[], bool]) -> AsyncIterator[list[Read]]:
+        """What waits in a lane that no other hand has, or `together` in all of those; they are this hand's until the block ends.
 
-    async def positions(self, mine: Collection[Place]) -> dict[Place, int]:
-        """How far the ledger is with those partitions of the lane that are `mine`; the others are forgotten.
-
-        On the lane's thread, where a batch may still be under way whose turn a rebalance cut short.
+        Nothing after so many seconds in which there was none.
         """
-        return await self.off_loop(self._kept, mine)
+        mine = await self._mine(patience, together)
+        try:
+            yield self._out(mine)
+        finally:
+            for lane in mine:
+                self._taken[lane] = False
+            self._changed.set()
 
-    def _kept(self, mine: Collection[Place]) -> dict[Place, int]:
-        self.intake.forget(self.intake.positions.keys() - mine)
-        return dict(self.intake.positions)
+    async def _mine(self, patience: float, together: Callable[[], bool]) -> list[int]:
+        try:
+            async with asyncio.timeout(patience):
+                while not any(self._ready[lane] for lane in self._free()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return []
+        free = self._free()
+        mine = free if together() else [max(free, key=lambda lane: len(self._ready[lane]))]
+        for lane in mine:
+            self._taken[lane] = True
+        return mine
 
-    def end(self) -> None:
-        """Let the thread go, which has nothing to do."""
-        self._thread.shutdown(wait=True)
+    def _free(self) -> list[int]:
+        return [lane for lane, taken in enumerate(self._taken) if not taken]
+
+    def _out(self, mine: list[int]) -> list[Read]:
+        found = [record for lane in mine for record in self._ready[lane]]
+        for lane in mine:
+            self._ready[lane] = []
+        self.room.set()
+        return found

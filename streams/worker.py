@@ -22,8 +22,8 @@ import structlog
 from ledger import FencedError, Ledger
 from streams.deciding import Deciding
 from streams.faust_app import App, Fetched, behind, build, commit, ends
+from streams.hands import Hand
 from streams.intake import Intake
-from streams.lanes import Lane
 from streams.metrics import Metrics
 from streams.reading import Reading
 from streams.records import Place, Read
@@ -42,20 +42,24 @@ SWITCH: Final = 0.001
 """Seconds after which a thread that computes lets another: one whose answer has come from the database would wait for five otherwise."""
 
 
+def _hands(settings: WorkerSettings, ledger: Ledger) -> list[Hand[Intake]]:
+    name, positions = settings.instance or f"{socket.gethostname()}-{os.getpid()}", dict[Place, int]()
+    return [Hand(f"taking-{number}", Intake(ledger.beside(), name, positions)) for number in range(settings.lanes)]
+
+
 class Worker:
     """One process's share of the partitions."""
 
     def __init__(self, settings: WorkerSettings, ledger: Ledger, topics: Iterable[str], metrics: Metrics, watchdog: Watchdog) -> None:
         self.settings = settings
         self.ledger = ledger
-        name = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
-        self.lanes = [Lane(number, Intake(ledger.beside(), name)) for number in range(settings.lanes)]
+        self.hands = _hands(settings, ledger)
         self.metrics = metrics
         self.watchdog = watchdog
         self.log = structlog.get_logger("worker")
         self.app: App = build(settings, topics, self.run)
-        self.reading = Reading(self.lanes[0].intake.read, settings.batch, settings.lanes)
-        self.deciding = Deciding(settings, ledger.beside(), metrics, watchdog)
+        self.reading = Reading(self.hands[0].tool.read, settings.batch, settings.lanes)
+        self.deciding = Deciding(settings, ledger, metrics, watchdog)
         self.ended: Future[None] = asyncio.get_running_loop().create_future()
         self.committed_at = monotonic()
         self._beside: list[Task[None]] = []
@@ -67,7 +71,7 @@ class Worker:
         """Take what arrives until cancelled. A failure ends the process, never the agent alone: Faust would go on past the batch."""
         if not self._beside:
             self._beside = [asyncio.create_task(self._guarded(one)) for one in (self.reading.run(fetched), self.deciding.run())]
-        await asyncio.gather(*(self._guarded(self._take_on(lane)) for lane in self.lanes))
+        await asyncio.gather(*(self._guarded(self._take_on(hand)) for hand in self.hands))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -81,29 +85,32 @@ class Worker:
         if not self.ended.done():
             self.ended.set_exception(error)
 
-    async def _take_on(self, lane: Lane) -> None:
+    async def _take_on(self, hand: Hand[Intake]) -> None:
         while True:
-            records = await self.reading.taken(IDLE, lane.number)
-            self.watchdog.busy(lane.part)
-            caught_up = behind(self.app) < self.settings.batch
-            at_once = caught_up and len(records) <= AT_ONCE and not self.deciding.undecided
-            if records:
-                await self._take(lane, records, at_once=at_once)
-            self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
-            if monotonic() - self.committed_at >= self.settings.commit_every and self._committing.done():
-                self.committed_at = monotonic()
-                self._committing = asyncio.create_task(self._guarded(self._commit()))
-            self.watchdog.idle(lane.part)
-            self.metrics.moved()
+            async with self.reading.lanes.taken(IDLE, self._caught_up) as records:
+                self.watchdog.busy(hand.part)
+                caught_up = self._caught_up()
+                at_once = caught_up and len(records) <= AT_ONCE and not self.deciding.undecided
+                if records:
+                    await self._take(hand, records, at_once=at_once)
+                self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
+                if monotonic() - self.committed_at >= self.settings.commit_every and self._committing.done():
+                    self.committed_at = monotonic()
+                    self._committing = asyncio.create_task(self._guarded(self._commit()))
+                self.watchdog.idle(hand.part)
+                self.metrics.moved()
             await self.deciding.room()
 
-    async def _take(self, lane: Lane, records: list[Read], *, at_once: bool) -> None:
+    def _caught_up(self) -> bool:
+        return behind(self.app) < self.settings.batch
+
+    async def _take(self, hand: Hand[Intake], records: list[Read], *, at_once: bool) -> None:
         """Take a batch; where another writer is ahead, what is still ours goes on from where the ledger stands."""
         while records:
-            records = await self._whole(lane, records)
+            records = await self._whole(hand, records)
             try:
                 with self.metrics.batch(len(records)):
-                    summary = await lane.off_loop(partial(lane.intake.take, records, at_once=at_once))
+                    summary = await hand.do(partial(hand.tool.take, records, at_once=at_once))
             except FencedError:
                 self.metrics.fenced.inc()
                 self.log.warning("fenced", records=len(records))
@@ -112,15 +119,15 @@ class Worker:
                 self.metrics.took(summary, records)
                 return
 
-    async def _whole(self, lane: Lane, records: list[Read]) -> list[Read]:
+    async def _whole(self, hand: Hand[Intake], records: list[Read]) -> list[Read]:
         """The records with what was passed over before them read again."""
-        missing = await lane.off_loop(lane.intake.missing, records)
+        missing = await hand.do(hand.tool.missing, records)
         if not missing:
             return records
         again = await reread(self.settings.broker, missing)
         self.metrics.gaps.inc(len(missing))
         self.log.warning("read_again", gaps=len(missing), records=len(again))
-        return [*records, *await lane.off_loop(lane.intake.read, again)]
+        return [*records, *await hand.do(hand.tool.read, again)]
 
     def _mine(self) -> set[Place]:
         return {Place(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
@@ -128,7 +135,10 @@ class Worker:
     async def _commit(self) -> None:
         """Tell the broker how far the ledger is, beside the taking: nothing waits for it."""
         mine = self._mine()
-        positions = {place: at for lane in self.lanes for place, at in (await lane.positions(mine)).items()}
+        # A batch under way whose turn a rebalance cut short may bring a position back: who takes by it is fenced, and asks.
+        intake = self.hands[0].tool
+        intake.forget(intake.positions.keys() - mine)
+        positions = intake.positions.copy()
         await commit(self.app, positions)
         self.metrics.lags(positions, await ends(self.app, positions))
 
@@ -137,8 +147,8 @@ class Worker:
         for task in (*self._beside, self._committing):
             task.cancel()
         try:
-            for lane in self.lanes:
-                await lane.off_loop(lambda: None)
+            for hand in self.hands:
+                await hand.do(lambda: None)
             await self.deciding.stop()
             async with asyncio.timeout(STOPPING):
                 await self._commit()
@@ -146,5 +156,5 @@ class Worker:
                 await self.app.stop()
         except TimeoutError:
             self.log.warning("stopped_without_leaving", seconds=STOPPING)
-        for lane in self.lanes:
-            lane.end()
+        for hand in self.hands:
+            await hand.stop()

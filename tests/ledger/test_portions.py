@@ -88,3 +88,29 @@ def test_a_round_decides_everybody_once_however_heavy_the_marks(ledger: Ledger) 
     assert spread
     assert portions == [True] * (PATIENTS // 3)
     assert due(ledger) == 0
+
+
+def test_two_halves_of_a_round_decide_everybody_between_them(ledger: Ledger) -> None:
+    """Given minutes more of each patient, then one half decides the first of them and the other the rest, and nobody is decided by both."""
+    taken(ledger, later(*(f"time 2026-03-10 10:00 for 1:00 by rn-{n} for dr-lee in CCM, patient P{n}" for n in range(PATIENTS))))
+    first, second = ledger.halves()
+    waiting = [due(ledger)]
+    for half in (second, first):
+        list(ledger.settle_round(4, page=half))
+        waiting.append(due(ledger))
+    assert waiting == [PATIENTS, PATIENTS // 2 + 1, 0]
+    assert ledger.verify() == []
+
+
+def test_halves_of_a_round_with_registrations_and_closes_leave_nothing(ledger: Ledger) -> None:
+    """Whichever half comes first, marks that stand for others, and closes, are come by."""
+    taken(ledger, later("person dr-lee is np, from 2026-02-15"))
+    first, *second = ledger.halves()
+    for half in (*second, first):
+        list(ledger.settle_round(3 * YEAR, page=half))
+    assert due(ledger) == 0
+    assert ledger.verify() == []
+
+
+def test_of_nothing_there_are_no_halves(ledger: Ledger) -> None:
+    assert len(ledger.halves()) == 1

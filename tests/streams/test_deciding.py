@@ -75,6 +75,19 @@ async def test_nothing_waits_for_ever_in_a_backlog(tmp_path: Path) -> None:
         assert await decided(ledger)
 
 
+async def test_a_large_backlog_is_decided_by_two_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more than a round's worth, then two hands decide it, each patient once, and all that was due is decided."""
+    monkeypatch.setattr("streams.deciding.SPLIT", 2)
+    async with deciding(tmp_path) as (ledger, one):
+        busy = set[str]()
+        monkeypatch.setattr(one.watchdog, "busy", busy.add)
+        number = take(ledger, *patient("P-2"), call(1), entry("call-9", "P-2", "2026-03-19T08:00:00-06:00", "2026-03-19T08:01:00-06:00"))
+        one.took(number, caught_up=True)
+        assert await decided(ledger)
+        assert busy == {"deciding-0", "deciding-1"}
+        assert ledger.verify() == []
+
+
 async def test_what_others_left_due_is_found_by_whoever_has_nothing_to_take(tmp_path: Path) -> None:
     async with deciding(tmp_path) as (ledger, one):
         take(ledger, call(1))

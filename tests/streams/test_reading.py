@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from threading import Event as Signal
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
@@ -44,6 +45,12 @@ def offsets(found: list[Read]) -> list[int]:
     return [one.offset for one in found]
 
 
+async def taken(reading: Reading, patience: float, *, together: bool = False) -> list[Read]:
+    """What one hand takes and is done with."""
+    async with reading.lanes.taken(patience, lambda: together) as found:
+        return found
+
+
 async def test_what_comes_while_others_are_taken_is_given_once() -> None:
     """Given a fetch that is being read while what was read before is taken, then neither is given twice and none is missing."""
     reads, go = Signal(), Signal()
@@ -58,9 +65,9 @@ async def test_what_comes_while_others_are_taken_is_given_once() -> None:
         queue.put_nowait(fetch(0, 1))
         queue.put_nowait(fetch(2, 3))
         assert await asyncio.to_thread(reads.wait, 60)
-        first = await reading.taken(60)
+        first = await taken(reading, 60)
         go.set()
-        second = await reading.taken(60)
+        second = await taken(reading, 60)
         assert (offsets(first), offsets(second)) == ([0, 1], [2, 3])
 
 
@@ -75,44 +82,86 @@ async def test_no_more_is_read_than_a_batch_ahead() -> None:
         assert queue.qsize() == 8
         found = list[int]()
         while len(found) < 20:
-            part = offsets(await reading.taken(60))
+            part = offsets(await taken(reading, 60))
             assert len(part) <= BATCH + 1
             found += part
         assert found == list(range(20))
 
 
+def places(found: list[Read]) -> list[tuple[str, int, int]]:
+    return [(one.place.topic, one.place.partition, one.offset) for one in found]
+
+
+async def both(reading: Reading, number: int) -> None:
+    """Wait until so many records are in each of two lanes."""
+    while [len(ready) for ready in reading.lanes._ready] != [number, number]:  # noqa: ASYNC110 - the lanes tell whoever takes
+        await asyncio.sleep(0.01)
+
+
 async def test_partitions_of_one_number_go_by_one_lane_in_order() -> None:
-    """Given fetches of several partitions of two topics, then each lane has those of its numbers, of all topics, in the order they came."""
+    """Given partitions of two topics, then two hands have the even and the odd numbers of all topics, in the order they came."""
     async with running(read, lanes=2) as (reading, queue):
         queue.put_nowait({**fetch(0, partition=0), **fetch(0, partition=1), **fetch(0, partition=2, topic="u")})
-        queue.put_nowait({**fetch(0, partition=1, topic="u"), **fetch(1, partition=0)})
-        ways = [list[tuple[str, int, int]](), list[tuple[str, int, int]]()]
-        for lane, number in ((0, 3), (1, 2)):
-            while len(ways[lane]) < number:
-                ways[lane] += [(one.place.topic, one.place.partition, one.offset) for one in await reading.taken(60, lane)]
-        assert ways == [[("t", 0, 0), ("u", 2, 0), ("t", 0, 1)], [("t", 1, 0), ("u", 1, 0)]]
+        queue.put_nowait({**fetch(0, 1, partition=1, topic="u"), **fetch(1, partition=0)})
+        await both(reading, 3)
+        async with reading.lanes.taken(60, lambda: False) as one, reading.lanes.taken(60, lambda: False) as other:
+            assert places(one) == [("t", 0, 0), ("u", 2, 0), ("t", 0, 1)]
+            assert places(other) == [("t", 1, 0), ("u", 1, 0), ("u", 1, 1)]
+
+
+async def test_a_lane_is_in_one_hand_at_a_time() -> None:
+    """Given a hand that has not done with a lane, then what comes in it waits, and another hand gets the other lane alone."""
+    async with running(read, lanes=2) as (reading, queue):
+        queue.put_nowait(fetch(0, partition=0))
+        async with reading.lanes.taken(60, lambda: False) as one:
+            assert places(one) == [("t", 0, 0)]
+            queue.put_nowait({**fetch(1, partition=0), **fetch(0, partition=1)})
+            await both(reading, 1)
+            async with reading.lanes.taken(60, lambda: True) as other:
+                assert places(other) == [("t", 1, 0)]
+                assert await taken(reading, 0.01, together=True) == []
+        assert places(await taken(reading, 60)) == [("t", 0, 1)]
+
+
+async def test_lanes_taken_together_are_one_hand_s_also_where_nothing_waits_in_them() -> None:
+    async with running(read, lanes=2) as (reading, queue):
+        queue.put_nowait(fetch(0, partition=0))
+        async with reading.lanes.taken(60, lambda: True) as one:
+            assert places(one) == [("t", 0, 0)]
+            queue.put_nowait(fetch(0, partition=1))
+            assert await taken(reading, 0.05) == []
+        assert places(await taken(reading, 60)) == [("t", 1, 0)]
+
+
+async def test_a_hand_that_fails_lets_its_lane_go() -> None:
+    async with running(read, lanes=2) as (reading, queue):
+        queue.put_nowait(fetch(0, partition=0))
+        with pytest.raises(RuntimeError):
+            async with reading.lanes.taken(60, lambda: False):
+                raise RuntimeError
+        queue.put_nowait(fetch(1, partition=0))
+        assert places(await taken(reading, 60)) == [("t", 0, 1)]
 
 
 async def test_a_lane_that_nobody_takes_from_holds_reading_up() -> None:
-    """Given a lane whose batch waits, then no more is read, and what the other lane has waits for it without loss."""
+    """Given a lane whose batch waits in vain, then no more is read; it all comes, once and in order, when it is taken again."""
     async with running(read, lanes=2) as (reading, queue):
         for low in range(0, 20, 2):
             queue.put_nowait({**fetch(low, low + 1, partition=0), **fetch(low, partition=1)})
         while queue.qsize() > 8:  # noqa: ASYNC110 - the queue tells nobody
             await asyncio.sleep(0.01)
-        assert offsets(await reading.taken(60, 1)) == [0, 2]
-        assert await reading.taken(0.1, 1) == []
-        found, other = list[int](), [0, 2]
-        while len(found) < 20:
-            found += offsets(await reading.taken(60, 0))
-            other += offsets(await reading.taken(0.01, 1))
-        other += offsets(await reading.taken(0.01, 1))
-        assert (found, other) == (list(range(20)), list(range(0, 20, 2)))
+        await asyncio.sleep(0.1)
+        assert queue.qsize() == 8
+        found = list[tuple[str, int, int]]()
+        while len(found) < 30:
+            found += places(await taken(reading, 60))
+        assert [one for one in found if one[1] == 0] == [("t", 0, at) for at in range(20)]
+        assert [one for one in found if one[1] == 1] == [("t", 1, at) for at in range(0, 20, 2)]
 
 
 async def test_nothing_comes_back_after_a_while_without_anything() -> None:
     async with running(read) as (reading, _):
-        assert await reading.taken(0.01) == []
+        assert await taken(reading, 0.01) == []
 
 
 async def test_how_far_a_consumer_is_behind_is_what_the_broker_has_beyond_what_was_handed_over(kafka_server: Kafka, prefix: str) -> None:
