@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from domain.facts import Registry
 from domain.records import Facts
@@ -15,15 +15,14 @@ from domain.recount import Recount, Told, recounted
 from domain.roster import Rosters
 from domain.sums import Sums
 from ledger import schema
+from ledger.keys import one_of
+from ledger.rows import of_texts
 from ledger.rules import Rules
 
 _T: Final = schema.events.c
-_IDENTITY: Final = _T.source + "\t" + _T.id
-_KIND: Final = _T.type + "\t" + func.coalesce(_T.replaces, "")
-"""Two columns in one text: a text costs the driver as much as a comparison."""
 _EVENTS: Final = (
-    select(_T.subject, _T.time, _T.digest, _T.raw, _IDENTITY, _KIND)
-    .where(_T.tenant == bindparam("tenant"), _T.subject.in_(bindparam("subjects", expanding=True)))
+    select(_T.subject, _T.time, _T.digest, _T.raw, _T.source, _T.id, _T.type, _T.replaces)
+    .where(_T.tenant == bindparam("tenant"), one_of(_T.subject))
     .order_by(_T.tenant, _T.subject, _T.seq)
 )  # fmt: skip
 
@@ -42,7 +41,7 @@ class Expectation(NamedTuple):
 
 def recount(connection: Connection, tenant: str, subjects: Sequence[str], expected: Expectation, sums: Sums) -> dict[str, Recount]:
     """The facts of these subjects of a tenant, by subject; their events are added to the sums."""
-    rows = connection.execute(_EVENTS, {"tenant": tenant, "subjects": subjects}).all()
+    rows = of_texts(connection, _EVENTS, subjects, tenant=tenant)
     return recounted(tenant, rows, Told(expected.tracked, expected.dead, orjson.loads, orjson.dumps), sums)
 
 
