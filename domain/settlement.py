@@ -19,6 +19,8 @@ NAMESPACE: Final = UUID("5b0f6f0e-8d0f-5f5c-9a53-0c7c5a1d2f60")
 _SPACE: Final = sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VARIANTS: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 GONE: Final = "gone"
+SOURCE: Final = "/caremonth"
+"""Who sends decisions."""
 LINE_READY: Final = "billing.line.ready.v1"
 LINE_WITHDRAWN: Final = "billing.line.withdrawn.v1"
 ADJUSTMENT: Final = "billing.adjustment.proposed.v1"

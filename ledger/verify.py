@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as PipeConnection
@@ -20,9 +21,12 @@ from os import cpu_count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import orjson
 from sqlalchemy import Connection, Engine, func, select
 
+from domain.audit import Expected
 from domain.facts import Registry
+from domain.recount import Told
 from domain.roster import Rosters
 from domain.sums import Sums
 from ledger import census, schema
@@ -31,7 +35,7 @@ from ledger.calm import calm
 from ledger.census import Common
 from ledger.database import chunks, connect, reading
 from ledger.errors import LedgerError, RulesDifferError
-from ledger.recount import Expectation
+from ledger.holdings import JSON
 from ledger.rules import Rules, rules_for
 
 MANY: Final = 400
@@ -211,9 +215,10 @@ def _part_of(engine: Engine, keys: list[str], work: Work) -> Found:
 def _audited(connection: Connection, keys: list[str], work: Work) -> Found:
     found, total, booked, events = list[Difference](), Counter[str](), dict[str, int](), Sums()
     for tenant, group in groupby(keys, key=lambda key: key.partition("/")[0]):
-        expected = _expectation(work.common, tenant)
+        told, expected = _told(work.common, tenant), _expected(work.common, tenant)
         for chunk in chunks(group, TOGETHER):
-            differences, seen, some, sums = audit(connection, tenant, [key.partition("/")[2] for key in chunk], expected, work.decisions)
+            names = [key.partition("/")[2] for key in chunk]
+            differences, seen, some, sums = audit(connection, tenant, names, told, expected, work.decisions)
             found += differences
             total += seen
             booked |= some
@@ -221,13 +226,16 @@ def _audited(connection: Connection, keys: list[str], work: Work) -> Found:
     return Found(found, total, booked, events.found)
 
 
-def _expectation(common: Common, tenant: str) -> Expectation:
-    return Expectation(
-        common.rules,
-        common.rules.words.tracks,
+def _told(common: Common, tenant: str) -> Told:
+    return Told(common.rules.words.tracks, common.dead.get(tenant, {}), orjson.loads, orjson.dumps)
+
+
+def _expected(common: Common, tenant: str) -> Expected:
+    return Expected(
+        partial(common.rules.at, tenant),
         common.registries.get(tenant, Registry()),
-        common.dead.get(tenant, {}),
         common.months_closed(tenant),
         Rosters(common.rules.latest(tenant)),
         common.stands(tenant),
+        JSON,
     )
