@@ -27,7 +27,9 @@ from ledger.trusted import reread
 
 TOLD: Final = 20
 """So many differences of one kind are told at most."""
-_ABOUT: Final = re.compile(rb'\{"specversion":"1\.0","id":"[^"]*","source":"[^"]*","type":"[^"]*","tenant":"([^"]*)","subject":"([^"]*)"')
+_ABOUT: Final = re.compile(rb'\{"specversion":"1\.0","id":"[^"]*","source":"[^"]*","type":"[^"]*","tenant":"([^"]*","subject":"[^"]*)"')
+"""Tenant and subject in one piece: as many pieces are decoded as there are patients."""
+_NOBODY: Final = b'?","subject":"?'
 
 
 class Common(NamedTuple):
@@ -219,15 +221,15 @@ def references(connection: Connection) -> Iterator[str]:
 def decisions(connection: Connection) -> dict[str, array[int]]:
     """The numbers of the decisions about each patient, eight bytes each: the outbox itself knows only their order."""
     t = schema.outbox.c
-    found: dict[str, array[int]] = {}
+    found: dict[bytes, array[int]] = {}
     for number, event in passed(connection, select(t.sequence, t.event).order_by(t.sequence)):
         about = _ABOUT.match(event)
-        key = f"{about[1].decode()}/{about[2].decode()}" if about else "?/?"
-        numbers = found.get(key)
+        piece = about[1] if about else _NOBODY
+        numbers = found.get(piece)
         if numbers is None:
-            numbers = found[key] = array("q")
+            numbers = found[piece] = array("q")
         numbers.append(number)
-    return found
+    return {"/".join(piece.decode().split('","subject":"')): numbers for piece, numbers in found.items()}
 
 
 def sizes(connection: Connection) -> Counter[str]:

@@ -39,8 +39,8 @@ from ledger.holdings import JSON
 from ledger.rules import Rules, rules_for
 
 MANY: Final = 400
-TOGETHER: Final = 200
-"""Patients whose facts are in memory at once."""
+TOGETHER: Final = 64
+"""Patients whose facts are in memory at once; with more of them it is other memory each time, and no statement less to speak of."""
 LEAST: Final = 8
 """Patients of the smallest parts."""
 Difference = str
@@ -79,8 +79,8 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     except RulesDifferError as error:
         return [str(error)]
     workers = _workers(engine, patients)
-    with _passed(engine, apart=workers > 1) as passed:
-        with calm(), reading(engine) as connection:
+    with calm(), _passed(engine, apart=workers > 1) as passed:
+        with reading(engine) as connection:
             found, sizes, subjects, common = _survey(connection, held)
         decisions = next(passed)
         audited = _in_parts(engine, sorted({*subjects, *decisions}), Work(common, decisions), workers)
