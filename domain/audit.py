@@ -64,9 +64,9 @@ def _facts(tenant: str, name: str, count: Recount, held: Holding, told: set[str]
 
 def _is(stored: Any, counted: Facts, json: Json) -> bool:
     """Whether a month's document is as counted; which kind of fact came first into it does not matter."""
-    if stored == json.dumps(counted) or (len(counted) > 1 and stored == json.dumps(dict(sorted(counted.items())))):
+    if len(counted) > 1 and stored == json.dumps(dict(sorted(counted.items()))):
         return True
-    return same(json.parsed(stored), counted, json)
+    return bool(stored == json.dumps(counted)) or same(json.parsed(stored), counted, json)
 
 
 def same(stored: Document, counted: Document, json: Json) -> bool:

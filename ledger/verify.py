@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -33,16 +34,20 @@ from ledger import census, schema
 from ledger.audit import Found, audit
 from ledger.calm import calm
 from ledger.census import Common
-from ledger.database import chunks, connect, reading
+from ledger.database import chunks, connect, is_postgres, reading
 from ledger.errors import LedgerError, RulesDifferError
 from ledger.holdings import JSON
 from ledger.rules import Rules, rules_for
+from ledger.sqlite import map_file
 
 MANY: Final = 400
 TOGETHER: Final = 64
 """Patients whose facts are in memory at once; with more of them it is other memory each time, and no statement less to speak of."""
 LEAST: Final = 8
 """Patients of the smallest parts."""
+_DIED: Final = (
+    "a process that verified the ledger was ended by the system; see that there is memory and the disk is sound, then run it again"
+)
 Difference = str
 
 
@@ -81,6 +86,8 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     workers = _workers(engine, patients)
     with calm(), _passed(engine, apart=workers > 1) as passed:
         with reading(engine) as connection:
+            if workers > 1:
+                _quicken(connection)
             found, sizes, subjects, common = _survey(connection, held)
         decisions = next(passed)
         audited = _in_parts(engine, sorted({*subjects, *decisions}), Work(common, decisions), workers)
@@ -149,9 +156,8 @@ def _pass(engine: Engine, one: Callable[[Connection], Any]) -> Any:
 
 
 def _pass_apart(url: str, told: PipeConnection) -> None:
-    _unburdened()
     try:
-        engine = connect(url, create=False)
+        engine = _opened(url)
         for one in _PASSES:
             told.send(_pass(engine, one))
     except LedgerError as error:
@@ -159,7 +165,10 @@ def _pass_apart(url: str, told: PipeConnection) -> None:
 
 
 def _received(told: PipeConnection) -> Any:
-    found = told.recv()
+    try:
+        found = told.recv()
+    except EOFError:
+        raise LedgerError(_DIED) from None
     if isinstance(found, LedgerError):
         raise found
     return found
@@ -171,7 +180,10 @@ def _in_parts(engine: Engine, keys: list[str], work: Work, workers: int) -> list
         return [_part_of(engine, part, work) for part in chunks(keys, TOGETHER)]
     engine.dispose()
     with ProcessPoolExecutor(workers, mp_context=_FORK, initializer=_start, initargs=(_url(engine), work)) as pool:
-        return list(pool.map(_part, _parts(keys, workers)))
+        try:
+            return list(pool.map(_part, _parts(keys, workers)))
+        except BrokenProcessPool:
+            raise LedgerError(_DIED) from None
 
 
 def _parts(keys: list[str], workers: int) -> Iterator[list[str]]:
@@ -192,14 +204,23 @@ _worker: list[tuple[Engine, Work]] = []
 
 
 def _start(url: str, work: Work) -> None:
-    _unburdened()
-    _worker[:] = [(connect(url, create=False), work)]
+    _worker[:] = [(_opened(url), work)]
 
 
-def _unburdened() -> None:
-    """What a process was given is none of the collector's business, and it makes no cycles that matter in its short life."""
+def _opened(url: str) -> Engine:
+    """The ledger in a process that only reads. What it was given is none of the collector's business, and it makes no cycles that matter
+    in its short life."""
     gc.freeze()
     gc.disable()
+    engine = connect(url, create=False)
+    with reading(engine) as connection:
+        _quicken(connection)
+    return engine
+
+
+def _quicken(connection: Connection) -> None:
+    if not is_postgres(connection):
+        map_file(connection)
 
 
 def _part(part: list[str]) -> Found:

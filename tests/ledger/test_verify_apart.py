@@ -1,5 +1,6 @@
 """`verify` by several processes says what one process says."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,4 +60,16 @@ def test_what_a_database_refuses_a_pass_is_said(ledger: Ledger, monkeypatch: pyt
     monkeypatch.setattr(verify, "cpu_count", lambda: 2)
     monkeypatch.setattr(verify, "_PASSES", (*verify._PASSES[:2], refused))
     with pytest.raises(LedgerError, match="mood"):
+        ledger.verify()
+
+
+@pytest.mark.parametrize("which", ["_PASSES", "_part_of"])
+def test_a_process_that_dies_is_told_of(which: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        os._exit(9)
+
+    monkeypatch.setattr(verify, "MANY", 2)
+    monkeypatch.setattr(verify, "cpu_count", lambda: 2)
+    monkeypatch.setattr(verify, which, (*verify._PASSES[:2], die) if which == "_PASSES" else die)
+    with pytest.raises(LedgerError, match="ended by the system"):
         ledger.verify()
