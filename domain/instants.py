@@ -42,11 +42,13 @@ _MONTH_FORM: Final = "must be a month such as 2026-03; give a year from 2000 to 
 def parse_instant(text: object) -> int:
     """Whole seconds since 1970 of an RFC 3339 instant, fractions cut off; ValueError when it is none or out of range.
 
-    The tables and the cached hours take the place of a parser: this runs three times an event.
+    The tables and the hours asked for lately take the place of a parser: this runs three times an event.
     """
+    if not isinstance(text, str):
+        raise ValueError(_INSTANT_FORM)  # noqa: TRY004  the data is wrong and not the call
     try:
-        second = _HOURS[text[:13]] + _CLOCK[text[13:19]] - _OFFSETS[text[19:]]  # type: ignore[index]
-    except (KeyError, TypeError):
+        second = _HOURS[text[:13]] + _CLOCK[text[13:19]] - _OFFSETS[text[19:]]
+    except KeyError:
         second = _parse_rare(text)
     if FIRST_INSTANT <= second <= LAST_INSTANT:
         return second
@@ -82,34 +84,28 @@ def month_end(month: str) -> int:
     return (first_day_after.toordinal() - _UNIX_EPOCH_DAY) * _DAY_SECONDS
 
 
-class _Hours(dict[str, int]):
-    """The hours asked for lately; a dictionary answers at half the cost of a cache that counts its answers."""
-
-    def __missing__(self, text: str) -> int:
-        if len(self) >= _MOST_HOURS:
-            self.clear()
-        second = self[text] = _hour(text)
-        return second
-
-
 _MOST_HOURS: Final = 32_768
-_HOURS: Final = _Hours()
+_HOURS: Final[dict[str, int]] = {}
+"""Seconds from 1970 to the full hour of `YYYY-MM-DDTHH`, of those asked for lately."""
 
 
 def _hour(text: str) -> int:
-    """Seconds from 1970 to the full hour of `YYYY-MM-DDTHH`."""
+    """Seconds from 1970 to a full hour, which is remembered."""
     if _HOUR.fullmatch(text) is None:
         raise ValueError(_INSTANT_FORM)
     try:
         day = date.fromisoformat(text[:10])
     except ValueError:
         raise ValueError(_INSTANT_FORM) from None
-    return (day.toordinal() - _UNIX_EPOCH_DAY) * _DAY_SECONDS + int(text[11:]) * 3600
+    if len(_HOURS) >= _MOST_HOURS:
+        _HOURS.clear()
+    second = _HOURS[text] = (day.toordinal() - _UNIX_EPOCH_DAY) * _DAY_SECONDS + int(text[11:]) * 3600
+    return second
 
 
-def _parse_rare(text: object) -> int:
-    """An instant with fractions of a second, or the refusal that fits best."""
-    if not isinstance(text, str) or len(text) < 19:
+def _parse_rare(text: str) -> int:
+    """An instant of an hour not asked for lately or with fractions of a second, or the refusal that fits best."""
+    if len(text) < 19:
         raise ValueError(_INSTANT_FORM)
     fraction = _FRACTION.match(text, 19)
     offset = text[fraction.end() if fraction else 19 :]

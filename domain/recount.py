@@ -13,6 +13,8 @@ from domain.records import Facts, months_of, note_taken_out, place
 from domain.sums import Sums, term
 from domain.trusted import FORMS, turned
 
+Named = tuple[str, str, str, str | None, str]
+"""An event's columns of text: source, id, type, `replaces`, and its identity."""
 TIME: Final = "care.time.logged.v1"
 READING: Final = "care.device.reading.v1"
 _TIME: Final[dict[str, Any]] = dict(FORMS[TIME][0])
@@ -57,11 +59,15 @@ class Recount:
         """The sites and people named, as references have them."""
         return {f"person:{person}" for person in self.people} | {f"site:{site}" for site in self.sites}
 
-    def take(self, time: int, content: bytes, obj: dict[str, Any], named: str, typed: str, told: Told) -> bool:
-        """Add what one event states, and say whether its columns are its own: `named` and `typed` are those of its row."""
+    def take(self, time: int, content: bytes, obj: dict[str, Any], row: Named, told: Told) -> bool:
+        """Add what one event states, and say whether its columns, `row` among them, are its own."""
         tracked, dead, _, dumps = told
         kind: str = obj["type"]
-        identity, replaced = f"{obj['source']}\t{obj['id']}", obj.get("replaces") or ""
+        source, name, typed, cause, identity = row
+        own = source == obj["source"] and name == obj["id"]
+        if not own:
+            identity = f"{obj['source']}\t{obj['id']}"
+        replaced = obj.get("replaces") or ""
         gone = dead.get(identity)
         if kind == TIME:
             head = f"{time}\n{replaced}\n".encode()
@@ -73,8 +79,9 @@ class Recount:
             stated = digest(self._other(obj, tracked, gone))
         return (
             stated == content
-            and named == identity
-            and typed == f"{kind}\t{replaced}"
+            and own
+            and typed == kind
+            and (cause or "") == replaced
             and obj["subject"] == self.subject
             and obj["tenant"] == self.tenant
             and parse_instant(obj["time"]) == time
@@ -82,7 +89,8 @@ class Recount:
 
     def _time(self, data: dict[str, Any], time: int, identity: str, gone: int | None) -> dict[str, Any]:
         """Logged time, by far the most frequent: straight from the object to the row of an `Entry`. Returns what the digest is of."""
-        d = {**_TIME, **data}
+        d = _TIME.copy()
+        d.update(data)
         start = parse_instant(d["start"])
         end = parse_instant(d["end"])
         d["start"], d["end"] = start, end
@@ -104,7 +112,8 @@ class Recount:
         return d
 
     def _reading(self, data: dict[str, Any], time: int, identity: str, gone: int | None) -> dict[str, Any]:
-        d = {**_READING, **data}
+        d = _READING.copy()
+        d.update(data)
         at = parse_instant(d["at"])
         d["at"] = at
         months = months_of(at, at + 1)
@@ -160,18 +169,18 @@ def _hashed(head: Any, text: bytes) -> bytes:
 
 
 def recounted(tenant: str, rows: Iterable[Sequence[Any]], told: Told, sums: Sums) -> dict[str, Recount]:
-    """The facts by subject; the events are added to the sums. Rows are of subject, time, digest, bytes, source and id by a tab, type and
-    `replaces` by a tab."""
+    """The facts by subject; the events are added to the sums. Rows are of subject, time, digest, bytes, source, id, type and `replaces`."""
     found: dict[str, Recount] = {}
     events = terms = 0
-    for subject, time, content, raw, named, typed in rows:
+    for subject, time, content, raw, source, name, typed, replaces in rows:
         count = found.get(subject)
         if count is None:
             count = found[subject] = Recount(tenant, subject)
         try:
-            terms += term(named, content)
+            identity = f"{source}\t{name}"
+            terms += term(identity, content)
             events += 1
-            if not count.take(time, content, told.loads(raw), named, typed, told):
+            if not count.take(time, content, told.loads(raw), (source, name, typed, replaces, identity), told):
                 count.wrong += 1
         except (LookupError, TypeError, ValueError, AttributeError):
             count.wrong += 1

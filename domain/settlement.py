@@ -19,6 +19,8 @@ NAMESPACE: Final = UUID("5b0f6f0e-8d0f-5f5c-9a53-0c7c5a1d2f60")
 _SPACE: Final = sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VARIANTS: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 GONE: Final = "gone"
+SOURCE: Final = "/caremonth"
+"""Who sends decisions."""
 LINE_READY: Final = "billing.line.ready.v1"
 LINE_WITHDRAWN: Final = "billing.line.withdrawn.v1"
 ADJUSTMENT: Final = "billing.adjustment.proposed.v1"
@@ -111,12 +113,21 @@ def _uuid5(name: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANTS[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 
 
+_MOST_AMOUNTS: Final = 16_384
+_AMOUNTS: Final[dict[int, str]] = {}
+"""Amounts written lately: there are as many as prices, and some multiples."""
+
+
 def money(cents: int | None) -> str | None:
     """US cents as a decimal string of dollars."""
     if cents is None:
         return None
-    sign = "-" if cents < 0 else ""
-    return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+    text = _AMOUNTS.get(cents)
+    if text is None:
+        if len(_AMOUNTS) >= _MOST_AMOUNTS:
+            _AMOUNTS.clear()
+        text = _AMOUNTS[cents] = f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+    return text
 
 
 def amount(units: int, cents: int | None) -> int | None:

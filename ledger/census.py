@@ -6,11 +6,10 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from domain.facts import Registry
 from domain.registry import Registration, registry_of
@@ -22,12 +21,15 @@ from ledger.accepting import CLOSE
 from ledger.arrivals import letter_id, target_of
 from ledger.booking import Busy, sweep
 from ledger.holdings import parsed
+from ledger.rows import passed
 from ledger.rules import Rules
 from ledger.trusted import reread
 
 TOLD: Final = 20
 """So many differences of one kind are told at most."""
-_ABOUT: Final = re.compile(rb'\{"specversion":"1\.0","id":"[^"]*","source":"[^"]*","type":"[^"]*","tenant":"([^"]*)","subject":"([^"]*)"')
+_ABOUT: Final = re.compile(rb'\{"specversion":"1\.0","id":"[^"]*","source":"[^"]*","type":"[^"]*","tenant":"([^"]*","subject":"[^"]*)"')
+"""Tenant and subject in one piece: as many pieces are decoded as there are patients."""
+_NOBODY: Final = b'?","subject":"?'
 
 
 class Common(NamedTuple):
@@ -60,7 +62,7 @@ def common(connection: Connection, rules: Rules) -> Common:
     found = Common(rules, {}, {}, set(), [])
     kinds = (registrations.SITE, registrations.PERSON)
     some = t.type.in_((*kinds, CLOSE, RETRACTED)) | t.replaces.is_not(None)
-    for (raw,) in rows(connection, select(t.raw).where(some).order_by(t.seq)):
+    for (raw,) in passed(connection, select(t.raw).where(some).order_by(t.seq)):
         try:
             event = reread(raw, ())
         except (LookupError, TypeError, ValueError):
@@ -76,11 +78,6 @@ def common(connection: Connection, rules: Rules) -> Common:
     for tenant, registered in held.items():
         found.registries[tenant] = registry_of(r for r in registered if r.identity not in found.dead.get(tenant, ()))
     return found
-
-
-def rows(connection: Connection, statement: Select[Any]) -> Iterator[Any]:
-    """Rows of a statement, fetched a thousand at a time."""
-    return chain.from_iterable(connection.execute(statement.execution_options(yield_per=1000)).partitions())
 
 
 def numbers(connection: Connection) -> Iterator[str]:
@@ -135,7 +132,7 @@ def activations(connection: Connection) -> Iterator[str]:
 def letters(connection: Connection) -> Iterator[str]:
     """Dead letters whose id is not that of their origin and bytes."""
     t = schema.dead_letters.c
-    for number, name, origin, raw in rows(connection, select(t.seq, t.id, t.origin, t.raw)):
+    for number, name, origin, raw in passed(connection, select(t.seq, t.id, t.origin, t.raw)):
         if letter_id(origin, raw) != name:
             yield f"dead letter {number} is not the one that was parked"
 
@@ -192,7 +189,7 @@ def _clusters(connection: Connection, sums: dict[str, int]) -> Iterator[Sequence
     statement = select(b.start, b.identity, b.end, b.tenant, b.performer, b.patient, b.time)
     cluster: list[Any] = []
     until, whose = 0, ("", "")
-    for booking in rows(connection, statement.order_by(b.tenant, b.performer, b.start, b.identity)):
+    for booking in passed(connection, statement.order_by(b.tenant, b.performer, b.start, b.identity)):
         start, _, end, tenant, performer, patient, _ = booking
         sums[patient] = sums.get(patient, 0) + hash(booking)
         if start >= until or (tenant, performer) != whose:
@@ -209,9 +206,9 @@ def references(connection: Connection) -> Iterator[str]:
     """The table of references against the patients' documents, which their audits compare with the events: a sum of hashes each."""
     t = schema.references.c
     sums: dict[str, int] = {}
-    for tenant, subject, patient in rows(connection, select(t.tenant, t.subject, t.patient)):
+    for tenant, subject, patient in passed(connection, select(t.tenant, t.subject, t.patient)):
         sums[patient] = sums.get(patient, 0) + hash((tenant, subject))
-    for key, facts in rows(connection, select(schema.patients.c.key, schema.patients.c.facts)):
+    for key, facts in passed(connection, select(schema.patients.c.key, schema.patients.c.facts)):
         tenant = key.partition("/")[0]
         stored = sum(hash((tenant, subject)) for subject in parsed(facts).get("references", ()))
         if sums.pop(key, 0) != stored:
@@ -224,15 +221,15 @@ def references(connection: Connection) -> Iterator[str]:
 def decisions(connection: Connection) -> dict[str, array[int]]:
     """The numbers of the decisions about each patient, eight bytes each: the outbox itself knows only their order."""
     t = schema.outbox.c
-    found: dict[str, array[int]] = {}
-    for number, event in rows(connection, select(t.sequence, t.event).order_by(t.sequence)):
+    found: dict[bytes, array[int]] = {}
+    for number, event in passed(connection, select(t.sequence, t.event).order_by(t.sequence)):
         about = _ABOUT.match(event)
-        key = f"{about[1].decode()}/{about[2].decode()}" if about else "?/?"
-        numbers = found.get(key)
+        piece = about[1] if about else _NOBODY
+        numbers = found.get(piece)
         if numbers is None:
-            numbers = found[key] = array("q")
+            numbers = found[piece] = array("q")
         numbers.append(number)
-    return found
+    return {"/".join(piece.decode().split('","subject":"')): numbers for piece, numbers in found.items()}
 
 
 def sizes(connection: Connection) -> Counter[str]:

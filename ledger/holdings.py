@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
-from domain.facts import Conflict
-from domain.lines import Key
-from domain.records import Facts
-from domain.settlement import Stored
+from domain.holding import Holding, Json, Month, keep_lines, keep_sent
 from ledger import schema
 from ledger.booking import conflicts_of
-from ledger.database import chunks
+from ledger.keys import one_of
+from ledger.outbox import mark_of
+from ledger.rows import of_numbers, of_texts
 
-MOST: Final = 8_000
-"""Keys one statement asks for; SQLite takes 32,766."""
-_M, _L, _O, _P = schema.months.c, schema.lines.c, schema.outbox.c, schema.patients.c
+_E, _M, _L, _O, _P = schema.events.c, schema.months.c, schema.lines.c, schema.outbox.c, schema.patients.c
+_PATIENTS: Final = select(_P.key, _P.facts).where(one_of(_P.key))
+_MONTHS: Final = select(_M.key, _M.facts, _M.state).where(one_of(_M.key))
 _LINES: Final = select(
     _L.line_id, _L.program, _L.practitioner, _L.code, _L.window, _L.status, _L.revision, _L.row, _L.closed_units, _L.closed_cents,
     _L.closed_site, _L.adjusted_units, _L.adjusted_cents, _L.patient, _L.month, _L.month_key,
-).where(_L.tenant == bindparam("tenant"), _L.patient.in_(bindparam("subjects", expanding=True)))  # fmt: skip
+).where(_L.tenant == bindparam("tenant"), one_of(_L.patient))  # fmt: skip
+EVENTS: Final = (
+    select(_E.subject, _E.time, _E.digest, _E.raw, _E.source, _E.id, _E.type, _E.replaces)
+    .where(_E.tenant == bindparam("tenant"), one_of(_E.subject))
+    .order_by(_E.tenant, _E.subject, _E.seq)
+)  # fmt: skip
+_SENT: Final = select(_O.sequence, _O.id, _O.type, _O.tenant, _O.event).where(one_of(_O.sequence)).order_by(_O.sequence)
 
 
 def parsed(text: bytes) -> dict[str, Any]:
@@ -36,36 +41,7 @@ def parsed(text: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-class Month(NamedTuple):
-    """A month's document as it is stored: the facts in JSON, and the state."""
-
-    facts: bytes
-    state: dict[str, Any]
-
-
-class Sent(NamedTuple):
-    """A row of the outbox."""
-
-    sequence: int
-    id: str
-    type: str
-    tenant: str
-    event: bytes
-
-
-class Holding:
-    """What is stored of one patient. `lines` are by month; `odd` counts lines whose columns are not those of their row."""
-
-    def __init__(self) -> None:
-        self.known: set[str] = set()
-        self.references: set[str] = set()
-        self.roster: dict[str, Any] = {}
-        self.facts: Facts = {}
-        self.months: dict[str, Month] = {}
-        self.lines: dict[str, dict[Key, Stored]] = {}
-        self.conflicts: list[Conflict] = []
-        self.sent: list[Sent] = []
-        self.misplaced: list[str] = []
+JSON: Final = Json(parsed, orjson.dumps, mark_of)
 
 
 class Holdings:
@@ -87,15 +63,12 @@ class Holdings:
         for key, conflicts in conflicts_of(self.connection, self.keys).items():
             self.of[self.keys[key]].conflicts = conflicts
 
-    def _rows(self, table: str, statement: Any, name: str, wanted: Iterable[Any], **fixed: Any) -> Iterator[Any]:
-        for chunk in chunks(wanted, MOST):
-            rows = self.connection.execute(statement, {name: chunk, **fixed}).all()
-            self.seen[table] += len(rows)
-            yield from rows
+    def _counted(self, table: str, rows: list[Any]) -> list[Any]:
+        self.seen[table] += len(rows)
+        return rows
 
     def _patients(self) -> None:
-        statement = select(_P.key, _P.facts).where(_P.key.in_(bindparam("keys", expanding=True)))
-        for key, text in self._rows("patients", statement, "keys", self.keys):
+        for key, text in self._counted("patients", of_texts(self.connection, _PATIENTS, list(self.keys))):
             document, one = parsed(text), self.of[self.keys[key]]
             one.known, one.references = set(document.pop("months", ())), set(document.pop("references", ()))
             one.roster = document.pop("roster", {})
@@ -103,24 +76,14 @@ class Holdings:
 
     def _months(self, further: Iterable[str]) -> None:
         keys = {f"{key}/{month}" for key, subject in self.keys.items() for month in self.of[subject].known}
-        statement = select(_M.key, _M.facts, _M.state).where(_M.key.in_(bindparam("keys", expanding=True)))
-        for month_key, facts, state in self._rows("months", statement, "keys", sorted(keys.union(further))):
+        for month_key, facts, state in self._counted("months", of_texts(self.connection, _MONTHS, sorted(keys.union(further)))):
             key, _, month = month_key.rpartition("/")
             self.of[self.keys[key]].months[month] = Month(facts, parsed(state))
 
     def _lines(self) -> None:
-        for row in self._rows("lines", _LINES, "subjects", self.of, tenant=self.tenant):
-            identifier, program, practitioner, code, window, status, revision, shown, units, cents, site, adjusted, more, *place = row
-            patient, month, month_key = place
-            key = (program, practitioner, code, window)
-            stored = Stored(identifier, key, status, revision, parsed(shown), units, cents, site, adjusted, more)
-            one = self.of[patient]
-            one.lines.setdefault(month, {})[key] = stored
-            if month_key != f"{self.tenant}/{patient}/{month}":
-                one.misplaced.append(identifier)
+        rows = self._counted("lines", of_texts(self.connection, _LINES, list(self.of), tenant=self.tenant))
+        keep_lines(self.of, self.tenant, rows, JSON)
 
     def _sent(self, decisions: Mapping[str, array[int]]) -> None:
         owner = {number: subject for key, subject in self.keys.items() for number in decisions.get(key, ())}
-        statement = select(_O.sequence, _O.id, _O.type, _O.tenant, _O.event).where(_O.sequence.in_(bindparam("numbers", expanding=True)))
-        for row in self._rows("outbox", statement.order_by(_O.sequence), "numbers", sorted(owner)):
-            self.of[owner[row[0]]].sent.append(Sent._make(row))
+        keep_sent(self.of, owner, self._counted("outbox", of_numbers(self.connection, _SENT, sorted(owner))))

@@ -15,7 +15,7 @@ from ledger.packed import Texts
 
 
 class TextArray(UserDefinedType[Any]):
-    """A list of texts as one parameter: an array on Postgres, JSON on SQLite."""
+    """A list of texts, or of numbers, as one parameter: an array on Postgres, JSON on SQLite."""
 
     cache_ok = True
 
@@ -41,13 +41,13 @@ class OneOf(ColumnElement[bool]):
     _is_implicitly_boolean = True  # else SQLAlchemy writes `= 1` behind it, and SQLite looks at every row
     _traverse_internals = [("listed", InternalTraversal.dp_clauseelement), ("array", InternalTraversal.dp_clauseelement)]  # noqa: RUF012
 
-    def __init__(self, column: ColumnElement[str]) -> None:
+    def __init__(self, column: ColumnElement[Any]) -> None:
         keys = bindparam("keys", type_=TextArray())
         self.listed = column.in_(select(func.json_each(keys).table_valued("value").c.value))
         self.array = column == any_(keys)
 
 
-def one_of(column: ColumnElement[str]) -> ColumnElement[bool]:
+def one_of(column: ColumnElement[Any]) -> ColumnElement[bool]:
     """The column is one of `keys`, a parameter of the statement (`ledger.database.found`)."""
     return OneOf(column)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, select
 
 from domain.calendar import utc_text
-from domain.settlement import Out, PatientMonth, Row, event_id
+from domain.settlement import SOURCE, Out, PatientMonth, Row, event_id
 from ledger import locks, news, schema
 from ledger.database import insert_all
-
-SOURCE: Final = "/caremonth"
 
 
 def mark_of(data: Row) -> str:

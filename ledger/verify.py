@@ -10,36 +10,49 @@ import gc
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from multiprocessing import get_context
+from multiprocessing.connection import Connection as PipeConnection
 from os import cpu_count
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import orjson
 from sqlalchemy import Connection, Engine, func, select
 
+from domain.audit import Expected
 from domain.facts import Registry
+from domain.recount import Told
 from domain.roster import Rosters
 from domain.sums import Sums
 from ledger import census, schema
 from ledger.audit import Found, audit
 from ledger.calm import calm
 from ledger.census import Common
-from ledger.database import chunks, connect, reading
-from ledger.errors import RulesDifferError
-from ledger.recount import Expectation
+from ledger.database import chunks, connect, is_postgres, reading
+from ledger.errors import LedgerError, RulesDifferError
+from ledger.holdings import JSON
 from ledger.rules import Rules, rules_for
+from ledger.sqlite import map_file
 
 MANY: Final = 400
-TOGETHER: Final = 200
-"""Patients whose facts are in memory at once."""
+TOGETHER: Final = 64
+"""Patients whose facts are in memory at once; with more of them it is other memory each time, and no statement less to speak of."""
+LEAST: Final = 8
+"""Patients of the smallest parts."""
+_DIED: Final = (
+    "a process that verified the ledger was ended by the system; see that there is memory and the disk is sound, then run it again"
+)
 Difference = str
 
 
 class Work(NamedTuple):
-    """What the processes share: the parts of the audit by name, with the numbers of the decisions about each patient."""
+    """What the processes that audit patients share; `decisions` are the numbers of the decisions about each key."""
 
     common: Common
     decisions: Mapping[str, array[int]]
@@ -50,27 +63,41 @@ def _booked(connection: Connection) -> Found:
     return Found(differences, Counter(), sums, {})
 
 
-_TABLES: Final[Mapping[str, Callable[[Connection], Found]]] = {
-    "booked": _booked,
-    "references": lambda connection: Found(list(census.references(connection)), Counter(), {}, {}),
-    "letters": lambda connection: Found(list(census.letters(connection)), Counter(), {}, {}),
-}
+_PASSES: Final[Sequence[Callable[[Connection], Any]]] = (
+    census.decisions,
+    _booked,
+    lambda connection: Found(list(census.references(connection)), Counter(), {}, {}),
+    lambda connection: Found(list(census.letters(connection)), Counter(), {}, {}),
+)
+"""Over whole tables: first what the audits need, then what is found of the tables."""
 
 
 def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     """All differences between the ledger and what its events come to."""
     with reading(engine) as connection:
         found = [*census.rule_sets(connection), *census.activations(connection)]
+        patients = census.sizes(connection)["patients"]
     if found:
         return found
     try:
         held = rules_for(engine, rules)
     except RulesDifferError as error:
         return [str(error)]
-    with calm(), reading(engine) as connection:
-        found, sizes, keys, work = _survey(connection, held)
-    booked, sums = dict[str, int](), Sums()
-    for differences, seen, some, events in _in_parts(engine, keys, work):
+    workers = _workers(engine, patients)
+    with calm(), _passed(engine, apart=workers > 1) as passed:
+        with reading(engine) as connection:
+            if workers > 1:
+                _quicken(connection)
+            found, sizes, subjects, common = _survey(connection, held)
+        decisions = next(passed)
+        audited = _in_parts(engine, sorted({*subjects, *decisions}), Work(common, decisions), workers)
+        return found + _together(engine, [*passed, *audited], sizes)
+
+
+def _together(engine: Engine, parts: Iterable[Found], sizes: Counter[str]) -> list[Difference]:
+    """The differences of all parts, and those between what they add up to and what there is of it."""
+    found, booked, sums = list[Difference](), dict[str, int](), Sums()
+    for differences, seen, some, events in parts:
         found += differences
         sizes -= seen
         sums.include(events)
@@ -83,14 +110,12 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     return [*found, *(f"{number} rows of {name} belong to no patient that is known" for name, number in sizes.items())]
 
 
-def _survey(connection: Connection, rules: Rules) -> tuple[list[Difference], Counter[str], list[str], Work]:
-    """What one pass over the tables tells, and what is left to audit."""
+def _survey(connection: Connection, rules: Rules) -> tuple[list[Difference], Counter[str], Iterable[str], Common]:
+    """What is told beside the patients, how many rows are theirs, who they are, and what their audits share."""
     found = [*census.numbers(connection), *census.waiting(connection)]
     common = census.common(connection, rules)
     found += census.registered(connection, common)
-    decisions = census.decisions(connection)
-    keys = sorted({*census.subjects(connection), *decisions})
-    return found, census.sizes(connection), keys, Work(common, decisions)
+    return found, census.sizes(connection), census.subjects(connection), common
 
 
 def count(engine: Engine) -> int:
@@ -99,48 +124,122 @@ def count(engine: Engine) -> int:
         return int(connection.execute(select(func.count()).select_from(schema.months)).scalar() or 0)
 
 
-def _in_parts(engine: Engine, keys: list[str], work: Work) -> list[Found]:
-    """Each part in a copy of this process, where the system makes them safely: hashes are the same in all of them."""
-    workers = min(cpu_count() or 1, max(1, len(keys) // MANY))
-    url = engine.url.render_as_string(hide_password=False)
-    size = -(-len(keys) // (workers * 8)) or 1
-    parts: list[str | list[str]] = [*_TABLES, *chunks(keys, size)]
-    if workers < 2 or sys.platform != "linux" or engine.url.database in (None, "", ":memory:"):
-        return [_done(engine, part, work) for part in parts]
+def _workers(engine: Engine, patients: int) -> int:
+    """How many processes are worth it: one where the system does not copy this one safely, or the ledger is in its memory."""
+    if sys.platform != "linux" or engine.url.database in (None, "", ":memory:"):
+        return 1
+    return min(cpu_count() or 1, max(1, patients // MANY))
+
+
+@contextmanager
+def _passed(engine: Engine, *, apart: bool) -> Iterator[Iterator[Any]]:
+    """What the passes over tables come to, in their order; where it is worth it by a process of its own, beside what is done here."""
+    if not apart:
+        yield (_pass(engine, one) for one in _PASSES)
+        return
     engine.dispose()
-    with ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_start, initargs=(url, work)) as pool:
-        return list(pool.map(_part, parts))
+    ours, theirs = _FORK.Pipe(duplex=False)
+    process = _FORK.Process(target=_pass_apart, args=(_url(engine), theirs))
+    process.start()
+    theirs.close()
+    try:
+        yield (_received(ours) for _ in _PASSES)
+    finally:
+        ours.close()
+        process.terminate()
+        process.join()
 
 
+def _pass(engine: Engine, one: Callable[[Connection], Any]) -> Any:
+    with calm(), reading(engine) as connection:
+        return one(connection)
+
+
+def _pass_apart(url: str, told: PipeConnection) -> None:
+    try:
+        engine = _opened(url)
+        for one in _PASSES:
+            told.send(_pass(engine, one))
+    except LedgerError as error:
+        told.send(error)
+
+
+def _received(told: PipeConnection) -> Any:
+    try:
+        found = told.recv()
+    except EOFError:
+        raise LedgerError(_DIED) from None
+    if isinstance(found, LedgerError):
+        raise found
+    return found
+
+
+def _in_parts(engine: Engine, keys: list[str], work: Work, workers: int) -> list[Found]:
+    """Each part in a copy of this process: hashes are the same in all of them."""
+    if workers < 2:
+        return [_part_of(engine, part, work) for part in chunks(keys, TOGETHER)]
+    engine.dispose()
+    with ProcessPoolExecutor(workers, mp_context=_FORK, initializer=_start, initargs=(_url(engine), work)) as pool:
+        try:
+            return list(pool.map(_part, _parts(keys, workers)))
+        except BrokenProcessPool:
+            raise LedgerError(_DIED) from None
+
+
+def _parts(keys: list[str], workers: int) -> Iterator[list[str]]:
+    """The keys in parts that become smaller, so that all processes end at about the same time."""
+    at = 0
+    while at < len(keys):
+        size = max(LEAST, min(TOGETHER, (len(keys) - at) // (2 * workers)))
+        yield keys[at : at + size]
+        at += size
+
+
+def _url(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+_FORK: Final = get_context("fork") if sys.platform == "linux" else get_context()
 _worker: list[tuple[Engine, Work]] = []
 
 
 def _start(url: str, work: Work) -> None:
-    """What the process was given is none of the collector's business, and it makes no cycles that matter in its short life."""
+    _worker[:] = [(_opened(url), work)]
+
+
+def _opened(url: str) -> Engine:
+    """The ledger in a process that only reads. What it was given is none of the collector's business, and it makes no cycles that matter
+    in its short life."""
     gc.freeze()
     gc.disable()
-    _worker[:] = [(connect(url, create=False), work)]
+    engine = connect(url, create=False)
+    with reading(engine) as connection:
+        _quicken(connection)
+    return engine
 
 
-def _part(part: str | list[str]) -> Found:
+def _quicken(connection: Connection) -> None:
+    if not is_postgres(connection):
+        map_file(connection)
+
+
+def _part(part: list[str]) -> Found:
     engine, work = _worker[0]
-    return _done(engine, part, work)
+    return _part_of(engine, part, work)
 
 
-def _done(engine: Engine, part: str | list[str], work: Work) -> Found:
-    """A part of the work: a table by its name, or the patients of some keys."""
+def _part_of(engine: Engine, keys: list[str], work: Work) -> Found:
     with calm(), reading(engine) as connection:
-        if isinstance(part, str):
-            return _TABLES[part](connection)
-        return _audited(connection, part, work)
+        return _audited(connection, keys, work)
 
 
 def _audited(connection: Connection, keys: list[str], work: Work) -> Found:
     found, total, booked, events = list[Difference](), Counter[str](), dict[str, int](), Sums()
     for tenant, group in groupby(keys, key=lambda key: key.partition("/")[0]):
-        expected = _expectation(work.common, tenant)
+        told, expected = _told(work.common, tenant), _expected(work.common, tenant)
         for chunk in chunks(group, TOGETHER):
-            differences, seen, some, sums = audit(connection, tenant, [key.partition("/")[2] for key in chunk], expected, work.decisions)
+            names = [key.partition("/")[2] for key in chunk]
+            differences, seen, some, sums = audit(connection, tenant, names, told, expected, work.decisions)
             found += differences
             total += seen
             booked |= some
@@ -148,13 +247,16 @@ def _audited(connection: Connection, keys: list[str], work: Work) -> Found:
     return Found(found, total, booked, events.found)
 
 
-def _expectation(common: Common, tenant: str) -> Expectation:
-    return Expectation(
-        common.rules,
-        common.rules.words.tracks,
+def _told(common: Common, tenant: str) -> Told:
+    return Told(common.rules.words.tracks, common.dead.get(tenant, {}), orjson.loads, orjson.dumps)
+
+
+def _expected(common: Common, tenant: str) -> Expected:
+    return Expected(
+        partial(common.rules.at, tenant),
         common.registries.get(tenant, Registry()),
-        common.dead.get(tenant, {}),
         common.months_closed(tenant),
         Rosters(common.rules.latest(tenant)),
         common.stands(tenant),
+        JSON,
     )

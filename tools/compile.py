@@ -20,8 +20,8 @@ from domain.compiled import GROUP, PURE, digest, place, stamp, stamped
 from tools.tree import ROOT
 
 MODULES: Final = (
-    "alerts", "allocation", "calendar", "changes", "context", "decide", "devices", "exclusions", "explanation",
-    "facts", "histories", "instants", "lines", "progress", "records", "recount", "registry", "roster", "rulebook",
+    "alerts", "allocation", "audit", "calendar", "changes", "context", "decide", "devices", "exclusions", "explanation",
+    "facts", "histories", "holding", "instants", "lines", "progress", "records", "recount", "registry", "replay", "roster", "rulebook",
     "rulebook_stitch", "settlement", "spans", "standing", "sums", "tally",
 )  # fmt: skip
 """All but what reads rule files and events, which waits for pydantic and not for Python."""

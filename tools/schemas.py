@@ -21,8 +21,8 @@ from pydantic import TypeAdapter
 from domain.envelope import Envelope
 from domain.event_types import EVENT_TYPES
 from domain.output_types import OUTPUT_TYPES
+from domain.settlement import SOURCE
 from domain.upcasting import RELEASED
-from ledger.outbox import SOURCE
 from tools.asyncapi import document
 from tools.schema_changes import breaks
 from tools.tree import ROOT, report

@@ -40,6 +40,8 @@ def test_what_is_read_again_is_what_was_accepted(kind: str, data: dict[str, Any]
     accepted = validate(json.loads(raw), DEFAULT_VOCABULARY)
     assert digest(turned(json.loads(raw), DEFAULT_VOCABULARY.tracks)) == digest(accepted)
     told = Told(DEFAULT_VOCABULARY.tracks, {}, orjson.loads, orjson.dumps)
-    row = ("P-1", accepted.time, digest(accepted), raw, accepted.identity, f"{kind}\t")
+    row = ("P-1", accepted.time, digest(accepted), raw, "/ehr", "e-1", kind, None)
     assert recounted("acme", [row], told, Sums())["P-1"].wrong == 0
-    assert recounted("acme", [(*row[:2], b"another", *row[3:])], told, Sums())["P-1"].wrong == 1
+    others = (b"another", "/other", "e-2", "care.patient.died.v1", "/ehr\te-0")
+    for at, other in zip((2, 4, 5, 6, 7), others, strict=True):
+        assert recounted("acme", [(*row[:at], other, *row[at + 1 :])], told, Sums())["P-1"].wrong == 1

@@ -46,7 +46,7 @@ MUTANTS = (
     Mutant("an entry over midnight stays in its first month", "domain.allocation",
            "stop = min(end, local.month_bounds(month)[1])", "stop = end", "a_second_has_its_local_month"),
     Mutant("the wall clock is counted", "domain.instants",
-           "_CLOCK[text[13:19]] - _OFFSETS[text[19:]]  #", "_CLOCK[text[13:19]] - 0 * _OFFSETS[text[19:]]  #",
+           """int(f"{sign}1") * (hour""", "0 * (hour",
            "an_hour_that_the_clocks_repeat_is_an_hour"),
     Mutant("a revocation is ignored", "domain.standing",
            "elif not given and begun is not None:", 'elif not given and begun is not None and program.name == "CCM":',

@@ -6,19 +6,18 @@ one took back is history and has no other source: of it only ids, columns and pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 
 from domain.alerts import ALERT
+from domain.holding import Json, Kept, Month, Sent
 from domain.lines import CLOSED, READY, Key
 from domain.progress import PROGRESS
 from domain.roster import ROSTER
-from domain.settlement import ADJUSTMENT, BILLED, LINE_READY, LINE_WITHDRAWN, MONTH_CLOSED, Row, Stored, event_id
-from ledger.holdings import Month, Sent, parsed
-from ledger.outbox import SOURCE, mark_of
+from domain.settlement import ADJUSTMENT, BILLED, LINE_READY, LINE_WITHDRAWN, MONTH_CLOSED, SOURCE, Row, event_id
 
-Lines = Mapping[str, Mapping[Key, Stored]]
+Lines = dict[str, Kept]
 About = tuple[str, str, str]
 _ALERTS: Final = {"reached": "threshold_reached", "near": "threshold_near", "conflicts": "time_conflict"}
 
@@ -37,10 +36,14 @@ def cents_of(text: str | None) -> int:
 class Replay:
     """What a patient's decisions come to. `wrong` are the numbers of those that are not what was sent."""
 
-    def __init__(self, tenant: str, patient: str, lines: Lines, months: Mapping[str, Month], stands: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, tenant: str, patient: str, lines: Lines, months: dict[str, Month], stands: Sequence[tuple[str, str]], json: Json
+    ) -> None:
         self.tenant = tenant
         self.patient = patient
-        self.places = {stored.line_id: (month, key) for month, kept in lines.items() for key, stored in kept.items()}
+        self.json = json
+        self.about = f'"tenant":"{tenant}","subject":"{patient}",'
+        self.places: dict[Any, Any] = {stored.line_id: (month, key) for month, kept in lines.items() for key, stored in kept.items()}
         self.lines: dict[str, tuple[str, Row]] = {}
         self.units: dict[str, int] = {}
         self.cents: dict[str, int] = {}
@@ -56,21 +59,21 @@ class Replay:
 
     def run(self, sent: Sequence[Sent]) -> None:
         """Take the decisions in order."""
-        events = [(row, parsed(row.event)) for row in sent]
-        self._expect(event.get("data") for row, event in events if row.type == ADJUSTMENT)
-        for row, event in events:
-            if row.id in self.seen:
-                self.wrong.append(row.sequence)
-                continue
-            self.seen.add(row.id)
-            try:
-                sound = self._framed(row, event) and self._take(row.type, row.id, event["data"])
-            except (LookupError, TypeError, ValueError, AttributeError):
-                sound = False
+        events = [self.json.parsed(row.event) for row in sent]
+        self._expect([event.get("data") for row, event in zip(sent, events, strict=True) if row.type == ADJUSTMENT])
+        for row, event in zip(sent, events, strict=True):
+            sequence, identifier, kind, _, _ = row
+            sound = identifier not in self.seen
+            if sound:
+                self.seen.add(identifier)
+                try:
+                    sound = self._framed(row, event) and self._take(kind, identifier, event["data"])
+                except (LookupError, TypeError, ValueError, AttributeError):
+                    sound = False
             if not sound:
-                self.wrong.append(row.sequence)
+                self.wrong.append(sequence)
 
-    def _expect(self, adjustments: Iterator[Any]) -> None:
+    def _expect(self, adjustments: list[Any]) -> None:
         """Each adjustment is to have an alert, and a group named after one of them."""
         for data in adjustments:
             if isinstance(data, dict):
@@ -79,24 +82,30 @@ class Replay:
                 self.alerts[_alert(f"adjustment_proposed/{ordinal}")] = ("adjustment_proposed", str(data.get("month")), ordinal)
 
     def _framed(self, row: Sent, event: Row) -> bool:
-        head = f'{{"specversion":"1.0","id":"{row.id}","source":"{SOURCE}","type":"{row.type}",'
-        about = f'"tenant":"{self.tenant}","subject":"{self.patient}",'
-        return len(event) == 9 and row.tenant == self.tenant and row.event.startswith((head + about).encode())
+        _, identifier, kind, tenant, text = row
+        head = f'{{"specversion":"1.0","id":"{identifier}","source":"{SOURCE}","type":"{kind}",{self.about}'
+        return len(event) == 9 and bool(tenant == self.tenant and text.startswith(head.encode()))
 
     def _take(self, kind: str, identifier: str, data: Row) -> bool:
         if kind in (LINE_READY, LINE_WITHDRAWN):
             return self._line(kind, identifier, data)
-        others = {
-            MONTH_CLOSED: self._closed, ADJUSTMENT: self._adjusted, ALERT: self._alerted, PROGRESS: self._progressed,
-            ROSTER: self._enrolled,
-        }  # fmt: skip
-        return others[kind](identifier, data)
+        if kind == ALERT:
+            return self._alerted(identifier, data)
+        if kind == PROGRESS:
+            return self._progressed(identifier, data)
+        if kind == ROSTER:
+            return self._enrolled(identifier, data)
+        if kind == MONTH_CLOSED:
+            return self._closed(identifier, data)
+        return kind == ADJUSTMENT and self._adjusted(identifier, data)
 
     def _placed(self, data: Row) -> bool:
         """Whether the line a decision is about is stored as that patient's, month's, program's and code's."""
         self.touched.add(data["month"])
-        who = (data["tenant"], data["patient_id"]) == (self.tenant, self.patient)
-        return who and self.places.get(data["line_id"]) == (data["month"], key_of(data))
+        return self._ours(data) and bool(self.places.get(data["line_id"]) == (data["month"], key_of(data)))
+
+    def _ours(self, data: Row) -> bool:
+        return bool(data["tenant"] == self.tenant and data["patient_id"] == self.patient)
 
     def _tell(self, kind: str, row: Row) -> None:
         """The line is now as it was told."""
@@ -112,9 +121,8 @@ class Replay:
         for row in data["lines"]:
             self._tell(MONTH_CLOSED, row)
         month, site = data["month"], data["site_id"]
-        who = (data["tenant"], data["patient_id"]) == (self.tenant, self.patient)
         here = all(self._placed(row) and row["month"] == month and site in (None, row["site_id"]) for row in data["lines"])
-        return who and here and identifier == event_id(MONTH_CLOSED, f"{self.tenant}/{self.patient}/{month}/{site or ''}")
+        return self._ours(data) and here and identifier == event_id(MONTH_CLOSED, f"{self.tenant}/{self.patient}/{month}/{site or ''}")
 
     def _adjusted(self, identifier: str, data: Row) -> bool:
         line, units, cents = data["line_id"], data["units_delta"], cents_of(data["amount_delta"])
@@ -148,16 +156,14 @@ class Replay:
         self.touched.add(month)
         steps = self.steps.setdefault(month, [])
         steps.append(identifier)
-        self.marks[month] = mark_of(data)
-        who = (data["tenant"], data["patient_id"]) == (self.tenant, self.patient)
-        return who and identifier == event_id(PROGRESS, f"{self.tenant}/{self.patient}/{month}/{len(steps)}")
+        self.marks[month] = self.json.mark(data)
+        return self._ours(data) and identifier == event_id(PROGRESS, f"{self.tenant}/{self.patient}/{month}/{len(steps)}")
 
     def _enrolled(self, identifier: str, data: Row) -> bool:
-        self.rosters.append(mark_of(data))
-        who = (data["tenant"], data["patient_id"]) == (self.tenant, self.patient)
-        return who and identifier == event_id(ROSTER, f"{self.tenant}/{self.patient}/{len(self.rosters)}")
+        self.rosters.append(self.json.mark(data))
+        return self._ours(data) and identifier == event_id(ROSTER, f"{self.tenant}/{self.patient}/{len(self.rosters)}")
 
-    def differences(self, lines: Lines, months: Mapping[str, Month]) -> Iterator[str]:
+    def differences(self, lines: Lines, months: dict[str, Month]) -> Iterator[str]:
         """What the replay and the stored lines and months do not agree on, after `run`."""
         who = f"of patient {self.patient}"
         for number in self.wrong:
@@ -173,7 +179,7 @@ class Replay:
                 for fault in self._faults(stored):
                     yield f"{self.tenant}: line {stored.line_id} {who} in {month} {fault}"
 
-    def _faults(self, stored: Stored) -> Iterator[str]:
+    def _faults(self, stored: Any) -> Iterator[str]:
         kind, row = self.lines.get(stored.line_id, ("", {}))
         if stored.status == CLOSED:
             if kind != MONTH_CLOSED or row != stored.row:
@@ -197,9 +203,9 @@ def _alert(about: str) -> str:
     return event_id(ALERT, about)
 
 
-def _remembered(patient: str, months: Mapping[str, Month]) -> Iterator[tuple[str, About]]:
+def _remembered(patient: str, months: dict[str, Month]) -> Iterator[tuple[str, About]]:
     """The ids of the alerts that a patient's months remember, each with its kind, month and what it is about."""
     for month, document in months.items():
         for name, kind in _ALERTS.items():
             for about in document.state.get(name, ()):
-                yield _alert(f"{kind}/{patient}/{month}/{about}"), (kind, month, about)
+                yield _alert(f"{kind}/{patient}/{month}/{about}"), (kind, month, str(about))
