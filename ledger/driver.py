@@ -58,14 +58,14 @@ class PromptCursor(BinaryCursor):
         return self
 
 
-def rows(connection: Connection, text: str, parameters: Parameters = ()) -> list[Any]:
+def rows(connection: Connection, text: str, parameters: Parameters = (), *, prepare: bool | None = None) -> list[Any]:
     """The rows of a statement, as tuples."""
-    return later(connection, text, parameters)()
+    return later(connection, text, parameters, prepare=prepare)()
 
 
-def later(connection: Connection, text: str, parameters: Parameters = ()) -> Callable[[], list[Any]]:
+def later(connection: Connection, text: str, parameters: Parameters = (), *, prepare: bool | None = None) -> Callable[[], list[Any]]:
     """Have a statement carried out; its rows are waited for when they are called for, and in a pipeline not before."""
-    cursor = said(connection, text, parameters)
+    cursor = said(connection, text, parameters, prepare=prepare)
 
     def fetched() -> list[Any]:
         try:
@@ -100,10 +100,13 @@ def pipelined(connection: Connection) -> Iterator[None]:
         raise
 
 
-def said(connection: Connection, text: str, parameters: Parameters = ()) -> Cursor[Any]:
-    """Have a statement carried out; what the driver raises comes as SQLAlchemy's error, as from any other statement."""
+def said(connection: Connection, text: str, parameters: Parameters = (), *, prepare: bool | None = None) -> Cursor[Any]:
+    """Have a statement carried out; what the driver raises comes as SQLAlchemy's error, as from any other statement.
+
+    One that comes again and again is prepared, and the session keeps its plan; not so with `prepare` False.
+    """
     try:
-        return BinaryCursor(_driver(connection)).execute(text, parameters)
+        return BinaryCursor(_driver(connection)).execute(text, parameters, prepare=prepare)
     except Error as error:
         raise _told(connection, error) from error
 

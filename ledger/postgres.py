@@ -29,8 +29,14 @@ SETTINGS: Final = {
     "lock_timeout": "30s",
     "statement_timeout": "120s",
     "synchronous_commit": "on",
+    "enable_seqscan": "off",
 }
-"""Of every session. A writer that is frozen in a transaction loses it after 5 s, so that its locks hold up nobody for longer."""
+"""Of every session. A writer that is frozen in a transaction loses it after 5 s, so that its locks hold up nobody for longer.
+
+A session keeps its plans: one made while a table was empty would read all of it for every look-up, for seconds, until the server counts its
+rows again.
+"""
+_UNHURRIED: Final = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "enable_seqscan": "on"}
 _RACES: Final = {"40001", "40P01", "55P03", "23505"}
 """Serialization failure, deadlock, a lock waited for too long, a row that another writer was quicker to insert."""
 _GONE: Final = {"57P01", "57P02", "57P03", "25P03", "53300"}
@@ -101,10 +107,10 @@ def require_fit(connection: Connection) -> None:
 
 
 def unhurried(connection: Connection) -> None:
-    """Let this transaction take its time: it holds no lock that a writer waits for, or none can go on before it is done."""
-    connection.execute(
-        text("SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)")
-    )
+    """Let this transaction take its time, and read whole tables: it holds no lock that a writer waits for, or none can go on before it is
+    done."""
+    asked = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _UNHURRIED.items())
+    connection.execute(text(f"SELECT {asked}"))
 
 
 def bulk(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], mode: str) -> None:
@@ -153,7 +159,8 @@ def _spelled(connection: Connection, table: Table, mode: str) -> str:
 def identified(connection: Connection, identities: Sequence[tuple[str, str, str]], column: str) -> Sequence[Any]:
     """Of each identity (tenant, source, id) that is stored the identity and a column.
 
-    Each is looked up by itself within one statement: asked for by `= ANY` the server may rather read all events of the tenant.
+    Each is looked up by itself within one statement: asked for by `= ANY` the server may rather read all events of the tenant. And it is
+    planned each time: among few events those of the tenant are as quick to come by, a plan that would be kept when there are many.
     """
     given = [Texts(column) for column in zip(*identities, strict=True)] if identities else [Texts(())] * 3
     return rows(
@@ -161,6 +168,7 @@ def identified(connection: Connection, identities: Sequence[tuple[str, str, str]
         f"SELECT k.tenant, k.source, k.id, e.found FROM unnest(%s, %s, %s) AS k (tenant, source, id) CROSS JOIN LATERAL "  # noqa: S608
         f"(SELECT {column} AS found FROM events WHERE tenant = k.tenant AND source = k.source AND id = k.id OFFSET 0) AS e",
         tuple(given),
+        prepare=False,
     )
 
 
