@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from domain.events import validate
 from domain.identifiers import known_zones
 from domain.records import months_of, place
 from domain.registry import Registration
+from domain.settlement import money
 from domain.vocabulary import DEFAULT_VOCABULARY
 from ledger.trusted import reread
 from tests.domain.event_examples import EXAMPLES, TIME
@@ -31,6 +33,9 @@ def envelope(kind: str) -> dict[str, Any]:
         "time": TIME,
         "data": EXAMPLES[kind],
     }
+
+
+DAY = 86_400
 
 
 def test_the_local_month_of_any_second_in_any_zone_is_among_the_months_of_its_entry() -> None:
@@ -75,3 +80,17 @@ def test_a_stored_event_read_again_states_the_same_fact(kind: str) -> None:
     assert place(again) == place(event)
     if kind.endswith("registered.v1"):
         assert Registration.of(again) == Registration.of(event)
+
+
+def test_months_of_spans_are_the_same_however_many_were_asked_for() -> None:
+    """Those asked for lately are kept, so many and no more, and those of years not at all."""
+    start = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp())
+    for number in range(17_000):
+        months_of(start + number * DAY, start + number * DAY + 60)
+    assert months_of(start, start + 60) == ("2026-03",)
+    assert months_of(start, start + 2_000 * DAY)[::65] == ("2026-03", "2031-08")
+
+
+def test_amounts_are_written_alike_however_many_were_written() -> None:
+    amounts = range(-100, 17_000)
+    assert [money(cents) for cents in amounts] == [str(Decimal(cents).scaleb(-2)) for cents in amounts]
