@@ -24,18 +24,19 @@ Registries = dict[str, tuple[int, Standing]]
 
 
 class Page(NamedTuple):
-    """Where the search for something to decide goes on: in the closes that wait or in what is due, after a key, and where it ends.
+    """Where the search for something to decide goes on: in the closes that wait or in what is due, after a key; and what it is of.
 
-    `until` is the last patient of what is due, None where there is no last.
+    What is due is looked through from the patient behind `since` on `until` another, None where there is no last.
     """
 
     closes: bool = True
     after: str = ""
+    since: str = ""
     until: str | None = None
 
     def due(self) -> Page:
         """What is due, from the first on."""
-        return Page(closes=False, until=self.until)
+        return self._replace(closes=False, after=self.since)
 
 
 class Waiting(NamedTuple):
@@ -62,7 +63,7 @@ def halves(connection: Connection) -> list[Page]:
     t = schema.due.c
     number = connection.execute(select(func.count()).select_from(schema.due)).scalar() or 0
     middle = connection.execute(select(t.patient_key).order_by(t.patient_key).offset(number // 2).limit(1)).scalar()
-    return [Page()] if middle is None else [Page(until=middle), Page(closes=False, after=middle)]
+    return [Page()] if middle is None else [Page(until=middle), Page(since=middle).due()]
 
 
 class Drain:

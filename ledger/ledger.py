@@ -164,6 +164,11 @@ class Ledger(Reader):
         """Where two rounds begin that together decide all that is due, each about a half."""
         return look(self.engine, draining.halves)
 
+    @property
+    def takes_several(self) -> bool:
+        """Whether several may write at once; else each would wait for the one lock, in no order."""
+        return database.is_postgres(self.engine)
+
     def _wait(self) -> bool:
         """Decide what is due of the first patient of all once whoever has the patient is done; False when nothing waits."""
         return any(self._portion(1, page, wait=True).decided for page in (Page(), Page(closes=False)))

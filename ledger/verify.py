@@ -86,8 +86,6 @@ def verify(engine: Engine, rules: Path | None) -> list[Difference]:
     workers = _workers(engine, patients)
     with calm(), _passed(engine, apart=workers > 1) as passed:
         with reading(engine) as connection:
-            if workers > 1:
-                _quicken(connection)
             found, sizes, subjects, common = _survey(connection, held)
         decisions = next(passed)
         audited = _in_parts(engine, sorted({*subjects, *decisions}), Work(common, decisions), workers)
@@ -139,7 +137,7 @@ def _passed(engine: Engine, *, apart: bool) -> Iterator[Iterator[Any]]:
         return
     engine.dispose()
     ours, theirs = _FORK.Pipe(duplex=False)
-    process = _FORK.Process(target=_pass_apart, args=(_url(engine), theirs))
+    process = _FORK.Process(target=_pass_apart, args=(_url(engine), ours, theirs))
     process.start()
     theirs.close()
     try:
@@ -155,11 +153,15 @@ def _pass(engine: Engine, one: Callable[[Connection], Any]) -> Any:
         return one(connection)
 
 
-def _pass_apart(url: str, told: PipeConnection) -> None:
+def _pass_apart(url: str, ours: PipeConnection, told: PipeConnection) -> None:
+    """All passes are made before any but the first is told: a full pipe waits for the audits to end."""
+    ours.close()  # or the pipe would stay open for this process when its parent is gone
     try:
         engine = _opened(url)
-        for one in _PASSES:
-            told.send(_pass(engine, one))
+        first, *others = _PASSES
+        told.send(_pass(engine, first))
+        for found in [_pass(engine, one) for one in others]:
+            told.send(found)
     except LedgerError as error:
         told.send(error)
 
@@ -167,7 +169,7 @@ def _pass_apart(url: str, told: PipeConnection) -> None:
 def _received(told: PipeConnection) -> Any:
     try:
         found = told.recv()
-    except EOFError:
+    except (EOFError, OSError):
         raise LedgerError(_DIED) from None
     if isinstance(found, LedgerError):
         raise found

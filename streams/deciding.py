@@ -74,10 +74,16 @@ class Deciding:
     async def _round(self, records: int) -> bool:
         """Whether anything was decided."""
         first = self.hands[0]
-        if records < SPLIT:
+        if records < SPLIT or not first.tool.takes_several:
             return await self._through(first, first.tool.settle_round(PORTION, sure=records > 0))
-        halves = zip(self.hands, await first.do(first.tool.halves), strict=False)
-        return any(await asyncio.gather(*(self._through(hand, hand.tool.settle_round(PORTION, page=half)) for hand, half in halves)))
+        self.watchdog.busy(first.part)
+        pages = zip(self.hands, await first.do(first.tool.halves), strict=False)
+        halves = [asyncio.create_task(self._through(hand, hand.tool.settle_round(PORTION, page=page))) for hand, page in pages]
+        try:
+            return any(await asyncio.gather(*halves))
+        finally:
+            for half in halves:
+                half.cancel()
 
     async def _through(self, hand: Hand[Ledger], portions: Iterator[bool]) -> bool:
         any_decided = False

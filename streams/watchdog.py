@@ -45,6 +45,11 @@ class Watchdog:
         """The part waits for work, which may take any time."""
         self._since.pop(part, None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all parts wait for work."""
+        return not self._since
+
     def late(self, now: float) -> bool:
         """Whether a part has been at work for too long without getting on."""
         return any(now - since > self.stall_after for since in list(self._since.values()))

@@ -34,7 +34,7 @@ from streams.watchdog import Watchdog
 IDLE: Final = 0.25
 """Seconds after which a worker with nothing to read looks for decisions that others left due."""
 AT_ONCE: Final = 1_000
-"""So many records are decided with their taking when nothing else waits; more would hold the ledger's counters for long. After a backlog
+"""So many records are decided with their taking when hardly more waits; more would hold the ledger's counters for long. After a backlog
 their patients may have much to decide, which goes portion by portion."""
 STOPPING: Final = 5.0
 """Seconds a stopping worker gives Faust to leave; what it had taken is committed by then."""
@@ -44,7 +44,8 @@ SWITCH: Final = 0.001
 
 def _hands(settings: WorkerSettings, ledger: Ledger) -> list[Hand[Intake]]:
     name, positions = settings.instance or f"{socket.gethostname()}-{os.getpid()}", dict[Place, int]()
-    return [Hand(f"taking-{number}", Intake(ledger.beside(), name, positions)) for number in range(settings.lanes)]
+    lanes = settings.lanes if ledger.takes_several else 1
+    return [Hand(f"taking-{number}", Intake(ledger.beside(), name, positions)) for number in range(lanes)]
 
 
 class Worker:
@@ -58,11 +59,12 @@ class Worker:
         self.watchdog = watchdog
         self.log = structlog.get_logger("worker")
         self.app: App = build(settings, topics, self.run)
-        self.reading = Reading(self.hands[0].tool.read, settings.batch, settings.lanes)
+        self.reading = Reading(self.hands[0].tool.read, settings.batch, len(self.hands))
         self.deciding = Deciding(settings, ledger, metrics, watchdog)
         self.ended: Future[None] = asyncio.get_running_loop().create_future()
         self.committed_at = monotonic()
         self._beside: list[Task[None]] = []
+        self._taking: list[Task[None]] = []
         self._committing: Future[None] = self.ended.get_loop().create_future()
         self._committing.set_result(None)
         sys.setswitchinterval(SWITCH)
@@ -71,7 +73,8 @@ class Worker:
         """Take what arrives until cancelled. A failure ends the process, never the agent alone: Faust would go on past the batch."""
         if not self._beside:
             self._beside = [asyncio.create_task(self._guarded(one)) for one in (self.reading.run(fetched), self.deciding.run())]
-        await asyncio.gather(*(self._guarded(self._take_on(hand)) for hand in self.hands))
+        self._taking = [asyncio.create_task(self._guarded(self._take_on(hand))) for hand in self.hands]
+        await asyncio.gather(*self._taking)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -90,7 +93,7 @@ class Worker:
             async with self.reading.lanes.taken(IDLE, self._caught_up) as records:
                 self.watchdog.busy(hand.part)
                 caught_up = self._caught_up()
-                at_once = caught_up and len(records) <= AT_ONCE and not self.deciding.undecided
+                at_once = caught_up and max(len(records), self.deciding.undecided) <= AT_ONCE
                 if records:
                     await self._take(hand, records, at_once=at_once)
                 self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
@@ -98,7 +101,8 @@ class Worker:
                     self.committed_at = monotonic()
                     self._committing = asyncio.create_task(self._guarded(self._commit()))
                 self.watchdog.idle(hand.part)
-                self.metrics.moved()
+                if records or self.watchdog.is_idle:
+                    self.metrics.moved()
             await self.deciding.room()
 
     def _caught_up(self) -> bool:
@@ -156,5 +160,7 @@ class Worker:
                 await self.app.stop()
         except TimeoutError:
             self.log.warning("stopped_without_leaving", seconds=STOPPING)
+        for task in self._taking:
+            task.cancel()
         for hand in self.hands:
             await hand.stop()

@@ -1,6 +1,7 @@
 """`verify` by several processes says what one process says."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from ledger import LedgerError, open_ledger, verify
+from ledger.audit import Found
 from ledger.database import writing
 from ledger.ledger import Ledger
 from tests.ledger.crowd import crowd, fed, write
@@ -73,3 +75,23 @@ def test_a_process_that_dies_is_told_of(which: str, ledger: Ledger, monkeypatch:
     monkeypatch.setattr(verify, which, (*verify._PASSES[:2], die) if which == "_PASSES" else die)
     with pytest.raises(LedgerError, match="ended by the system"):
         ledger.verify()
+
+
+def test_a_process_that_dies_while_it_tells_is_told_of() -> None:
+    """Given the head of a message of a hundred bytes, and ten of them, then nobody waits for the rest."""
+    ours, theirs = verify._FORK.Pipe(duplex=False)
+    os.write(theirs.fileno(), (100).to_bytes(4) + b"x" * 10)
+    theirs.close()
+    with pytest.raises(LedgerError, match="ended by the system"):
+        verify._received(ours)
+    ours.close()
+
+
+def test_a_pass_that_says_much_is_heard(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a pipe holds, beside passes and audits that go on."""
+    monkeypatch.setattr(verify, "MANY", 2)
+    monkeypatch.setattr(verify, "cpu_count", lambda: 2)
+    much = Found(["x" * 1_000_000], Counter(), {}, {})
+    alone = ledger.verify()
+    monkeypatch.setattr(verify, "_PASSES", (verify._PASSES[0], lambda _: much, *verify._PASSES[1:]))
+    assert sorted(ledger.verify()) == sorted([*alone, *much.differences])

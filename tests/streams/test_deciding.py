@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Ledger, draining, open_ledger
+from ledger import Ledger, LedgerError, draining, open_ledger
 from ledger.retry import look
 from streams.deciding import Deciding
+from streams.hands import Hand
 from streams.metrics import Metrics
 from streams.settings import Broker, WorkerSettings
 from streams.watchdog import Watchdog
@@ -21,10 +22,10 @@ ENOUGH = 10
 
 
 @asynccontextmanager
-async def deciding(path: Path, within: float = 3600.0) -> AsyncIterator[tuple[Ledger, Deciding]]:
+async def deciding(path: Path | str, within: float = 3600.0) -> AsyncIterator[tuple[Ledger, Deciding]]:
     """A ledger with sites, people and a patient on file, and whoever decides beside it."""
     settings = WorkerSettings(Broker("h:1"), settle_after=ENOUGH, settle_within=within)
-    with open_ledger(f"sqlite:///{path}/ledger.db") as ledger:
+    with open_ledger(path if isinstance(path, str) else f"sqlite:///{path}/ledger.db") as ledger:
         take(ledger, *registry(), *patient())
         ledger.settle()
         one = Deciding(settings, ledger.beside(), Metrics(), Watchdog(60))
@@ -75,17 +76,42 @@ async def test_nothing_waits_for_ever_in_a_backlog(tmp_path: Path) -> None:
         assert await decided(ledger)
 
 
-async def test_a_large_backlog_is_decided_by_two_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given more than a round's worth, then two hands decide it, each patient once, and all that was due is decided."""
+@pytest.mark.parametrize("hands", [1, 2])
+async def test_a_large_backlog_is_decided_by_as_many_as_the_database_takes(
+    hands: int, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given more than a round's worth, then on Postgres two hands decide it, on SQLite one, and all that was due is decided."""
     monkeypatch.setattr("streams.deciding.SPLIT", 2)
-    async with deciding(tmp_path) as (ledger, one):
+    async with deciding(request.getfixturevalue("database_url") if hands == 2 else tmp_path) as (ledger, one):
         busy = set[str]()
         monkeypatch.setattr(one.watchdog, "busy", busy.add)
         number = take(ledger, *patient("P-2"), call(1), entry("call-9", "P-2", "2026-03-19T08:00:00-06:00", "2026-03-19T08:01:00-06:00"))
         one.took(number, caught_up=True)
         assert await decided(ledger)
-        assert busy == {"deciding-0", "deciding-1"}
+        assert busy == {f"deciding-{hand}" for hand in range(hands)}
         assert ledger.verify() == []
+
+
+async def test_a_half_that_fails_ends_the_other(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.deciding.SPLIT", 2)
+    async with deciding(database_url) as (ledger, one):
+        number = take(ledger, *patient("P-2"), call(1))
+        ended = list[str]()
+
+        async def through(hand: Hand[Ledger], _: object) -> bool:
+            if hand is one.hands[0]:
+                raise LedgerError("the database is gone")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(hand.part)
+            return True
+
+        monkeypatch.setattr(one, "_through", through)
+        with pytest.raises(LedgerError, match="gone"):
+            await one._round(number)
+        await asyncio.sleep(0)
+        assert ended == ["deciding-1"]
 
 
 async def test_what_others_left_due_is_found_by_whoever_has_nothing_to_take(tmp_path: Path) -> None:
