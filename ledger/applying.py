@@ -96,15 +96,22 @@ def _made_again(engine: Engine, plan: Plan, book: Rulebook, even_if_moved: bool)
     On someone's word a plan that no longer fits is carried out, one that was edited is not, as far as that can still be told.
     """
     scope = Scope.of(plan.scope)
-    found = look(engine, lambda connection: moved(connection, plan, scope, book))
-    if found and even_if_moved:
+
+    def goes_on() -> bool:
+        found = look(engine, lambda connection: moved(connection, plan, scope, book))
+        if not even_if_moved:
+            _refuse_moved(found)
+        return bool(found)
+
+    if goes_on():
         return None
-    _refuse_moved(found)
     again = plans.parse(make(engine, book, scope))
     differing = sorted(
         name for name in {*plan.document, *again.document} - plans.OF_THE_MOMENT if plan.document.get(name) != again.document.get(name)
     )
     if differing:
+        if goes_on():  # since it was looked at first
+            return None
         raise LedgerError(
             f"the plan is not what this ledger and these rules come to: {', '.join(differing)} differ; it was edited, or is of another "
             "ledger. Nothing was changed; make it again"

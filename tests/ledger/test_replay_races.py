@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ledger import open_ledger
+from ledger import LedgerError, open_ledger
 from ledger.extent import Span
 from ledger.plan_parts import Scope
+from ledger.planning import make
 from tests.ledger.live import PATIENTS, addons, base, due, more, sets
 from tests.ledger.other_rules import addon_of_20_minutes, book, rules_of
 from tests.ledger.replays import applied, feed, planned, reverted
@@ -72,6 +73,28 @@ def test_a_close_and_rules_that_meet_come_to_the_same(database_url: str) -> None
         pool.submit(feed, other, close).result()
         rules.result()
         one.settle()
+        assert addons(one) == {"2026-03": {1}, "2026-04": {2}}
+        assert one.verify() == []
+
+
+@pytest.mark.parametrize("even_if_moved", [True, False])
+def test_a_close_that_comes_while_the_plan_is_made_again(database_url: str, even_if_moved: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the history has moved, and the plan was not edited: it is carried out on someone's word, and refused for that reason without."""
+    close: list[dict[str, Any]] = [{**one, "source": "/closes"} for one in Tenant("acme").tell(["close 2026-03 on 2026-04-02 12:00"])]
+    with writers(database_url) as (one, other):
+        feed(one, [*base(), *more()])
+        plan = planned(one, TWENTY, MARCH)
+
+        def made(*arguments: Any) -> bytes:
+            feed(other, close)
+            return make(*arguments)
+
+        monkeypatch.setattr("ledger.applying.make", made)
+        if not even_if_moved:
+            with pytest.raises(LedgerError, match="history has moved"):
+                applied(one, plan)
+            return
+        applied(one, plan, even_if_moved=True)
         assert addons(one) == {"2026-03": {1}, "2026-04": {2}}
         assert one.verify() == []
 
