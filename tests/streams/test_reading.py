@@ -38,7 +38,7 @@ async def running(how: Callable[[Sequence[Record]], list[Read]], lanes: int = 1)
         yield reading, queue
     finally:
         task.cancel()
-        reading.thread.shutdown()
+        await reading.hand.stop()
 
 
 def offsets(found: list[Read]) -> list[int]:
