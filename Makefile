@@ -15,7 +15,7 @@ SUBSET := --quiet --universal --python-version 3.11 --generate-hashes --no-heade
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(COMPILED) ## the environment in .venv, from requirements.lock, and the domain compiled
+setup: $(COMPILED) ## the environment in .venv, from requirements.lock, what decides compiled
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV): the packages of requirements.lock and caremonth itself; this takes less than a minute."
@@ -28,7 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-$(COMPILED): $(STAMP) tools/compile.py $(wildcard domain/*.py)
+$(COMPILED): $(STAMP) tools/compile.py $(wildcard domain/*.py ledger/*.py)
 	@test "$${CAREMONTH_PURE:-0}" != 0 || { $(BIN)/python -m tools.compile && touch $(COMPILED); }
 
 demo: $(COMPILED) ## three sites through the whole pipeline

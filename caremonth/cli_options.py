@@ -80,13 +80,15 @@ def _value(word: str, waiting: list[str]) -> str:
 
 
 def version(wanted: bool) -> None:
-    """Say the version and whether what decides is compiled, and leave."""
+    """Say the version and which packages run compiled, and leave."""
     if wanted:
         from importlib.metadata import version as version_of
 
-        from domain import COMPILED
+        import domain
+        import ledger
 
-        typer.echo(f"caremonth {version_of('caremonth')}, the domain running {'compiled' if COMPILED else 'as Python'}")
+        forms = [f"{room.__name__} {'compiled' if room.COMPILED else 'as Python'}" for room in (domain, ledger)]
+        typer.echo(f"caremonth {version_of('caremonth')}, running {', '.join(forms)}")
         raise typer.Exit
 
 

@@ -37,7 +37,7 @@ def worker(
     tls: Tls = False,
     ca_file: Authorities = None,
     user: User = None,
-    batch: Annotated[int, typer.Option(min=1, max=20_000, metavar="N", help="Records a transaction, at most.")] = 4_000,
+    batch: Annotated[int, typer.Option(min=1, max=20_000, metavar="N", help="Records a transaction, at most.")] = 3_000,
     session_timeout: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds of silence until others take over.")] = 8.0,
     stall_after: Annotated[float, typer.Option(min=5, metavar="S", help="Seconds without progress after which it ends itself.")] = 60.0,
     metrics_port: MetricsPort = None,

@@ -1,7 +1,10 @@
 """What happened and what was decided: the event store, lines, outbox; one transaction a batch."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from domain import compiled
 
 if TYPE_CHECKING:
     from ledger.arrivals import Summary
@@ -22,6 +25,10 @@ _HOMES: Final = {
     "positions": ("Claim", "FencedError"),
     "reader": ("Reader", "read_ledger"),
 }
+
+
+COMPILED: bool = compiled.use(__path__, Path(compiled.__file__).parent)
+"""Whether the modules that `tools.compile` names are the compiled ones."""
 
 
 def __getattr__(name: str) -> Any:

@@ -45,8 +45,10 @@ class Located(NamedTuple):
 class Acceptance:
     """One batch of new events on its way into the documents; collects what must be decided again."""
 
-    def __init__(self, connection: Connection, vocabulary: Vocabulary) -> None:
+    def __init__(self, connection: Connection, vocabulary: Vocabulary, *, saves: bool = True) -> None:
+        """The documents are saved with their facts, or, without `saves`, by whoever decides with them in the same transaction."""
         self.connection = connection
+        self.saves = saves
         self.vocabulary = vocabulary
         self.work = Workspace(connection)
         self.marks = Marks()
@@ -76,15 +78,25 @@ class Acceptance:
         loaded()
         self.burials, dead = burials(), dying()
         self.dead = dead
-        self._note_immune(events, killed, causes)
+        self._note_immune(events, killed)
         bookings = [b for one in fresh if (b := self._add(one, dead.get((one.event.tenant, one.event.identity), 0) if dead else 0))]
-        booked = [*bookings, *(b for one in gone if (b := booking_of(one)) is not None)]
-        locks.performers(self.connection, {f"{b.tenant}/{b.performer}" for b in booked})
-        self._free(gone, causes)
-        self._clash(booking.book(self.connection, bookings), {(b.tenant, b.identity) for b in bookings})
+        self._take_out(gone)
         self._refer(fresh)
-        self._register(events, killed, dead, causes)
+        if self.saves or self.is_binding:
+            self.work.save()
+        self._book(bookings, gone)
+        self._register(events, killed, dead)
         self._close(events)
+
+    def _book(self, bookings: list[Busy], gone: Sequence[Located]) -> None:
+        """Make bookings, and take those back of what is gone; mark whom that concerns.
+
+        Who has the same performers waits from here to the end of this transaction, so all that can be done before is.
+        """
+        freed = [booked for one in gone if (booked := booking_of(one)) is not None]
+        locks.performers(self.connection, {f"{b.tenant}/{b.performer}" for b in (*bookings, *freed)})
+        self._free(freed)
+        self._clash(booking.book(self.connection, bookings), {(b.tenant, b.identity) for b in bookings})
 
     def confirming(self, events: Sequence[Event]) -> Callable[[], None]:
         """Raise RaceError, when it is called for, where another writer took in what these events name as gone, or named one of them.
@@ -120,14 +132,14 @@ class Acceptance:
         insert_new(self.connection, schema.tombstones, rows)
         return causes
 
-    def _note_immune(self, events: Sequence[Event], killed: Sequence[Event], causes: dict[tuple[str, str], list[Event]]) -> None:
+    def _note_immune(self, events: Sequence[Event], killed: Sequence[Event]) -> None:
         """Note closes that something names, whichever of the two came first."""
         t = schema.tombstones.c
         for close in (e for e in events if e.type == CLOSE):
             naming = select(t.time, t.cause).where(t.tenant == close.tenant, t.identity == close.identity).order_by(t.cause)
             self.immune += [(close, by, time) for time, by in self.connection.execute(naming)]
         for close in (e for e in killed if e.type == CLOSE):
-            self.immune += [(close, by.identity, by.time) for by in causes[close.tenant, close.identity]]
+            self.immune += [(close, by.identity, by.time) for by in self.causes[close.tenant, close.identity]]
 
     def _loading(self, located: Sequence[Located]) -> Callable[[], None]:
         """Have the documents at hand, when it is called for."""
@@ -159,14 +171,18 @@ class Acceptance:
         self.marks.add(one.patient, _marks_of(one), (one.event.identity,))
         return None if dead else booking_of(one)
 
-    def _free(self, gone: Sequence[Located], causes: dict[tuple[str, str], list[Event]]) -> None:
-        """Take facts out; the other patients of a double booking get their seconds back."""
+    def _take_out(self, gone: Sequence[Located]) -> None:
+        """Take facts out of the documents."""
         for one in gone:
-            events = causes[one.event.tenant, one.event.identity]
+            events = self.causes[one.event.tenant, one.event.identity]
             self.marks.add(one.patient, _marks_of(one), [event.identity for event in events])
             self.work.remove(one.patient, one.placed.kind, one.event.identity, one.documents, max(event.time for event in events))
-        for freed in booking.unbook(self.connection, [booked for one in gone if (booked := booking_of(one)) is not None]):
-            self.marks.add(freed.patient, months_of(freed.start, freed.end), [event.identity for event in causes[freed.tenant, freed.gone]])
+
+    def _free(self, gone: Sequence[Busy]) -> None:
+        """The other patients of a double booking that went get their seconds back."""
+        for freed in booking.unbook(self.connection, gone):
+            causes = [event.identity for event in self.causes[freed.tenant, freed.gone]]
+            self.marks.add(freed.patient, months_of(freed.start, freed.end), causes)
 
     def _clash(self, clashes: Sequence[booking.Clash], fresh: set[tuple[str, str]]) -> None:
         """Mark both patients of a clash; the causes are the bookings that came now, or lately and are not decided upon yet."""
@@ -187,9 +203,7 @@ class Acceptance:
                 rows.append((one.event.tenant, subject, one.patient))
         registrations.refer(self.connection, rows)
 
-    def _register(
-        self, events: Sequence[Event], killed: Sequence[Event], dead: dict[tuple[str, str], int], causes: dict[tuple[str, str], list[Event]]
-    ) -> None:
+    def _register(self, events: Sequence[Event], killed: Sequence[Event], dead: dict[tuple[str, str], int]) -> None:
         """Keep registrations, and when one went; mark, for every patient who refers to them, all months."""
         rows = []
         for event in (e for e in events if e.type in _REGISTERED):
@@ -202,7 +216,7 @@ class Acceptance:
         for event in lost:
             key = (event.tenant, event.identity)
             rows.append(registrations.gone_row_of(event, since[key]))
-            self.marks.add_registered(event.tenant, registrations.subject_of(event), [by.identity for by in causes[key]])
+            self.marks.add_registered(event.tenant, registrations.subject_of(event), [by.identity for by in self.causes[key]])
         registrations.record(self.connection, rows)
         registrations.raise_version(self.connection, {e.tenant for e in (*events, *lost) if e.type in BINDING})
 

@@ -15,7 +15,7 @@ from domain.sums import Sums
 from domain.vocabulary import Vocabulary
 from ledger import histories, locks, schema
 from ledger.codec import LARGEST, decode
-from ledger.database import found, insert_all, insert_new, is_postgres
+from ledger.database import found, insert_columns, insert_new, is_postgres
 from ledger.keys import one_of
 from ledger.trusted import reread
 
@@ -135,14 +135,11 @@ def store(connection: Connection, arrivals: Sequence[Arrival]) -> None:
     for a in arrivals:
         sums.add(a.event.tenant, a.event.source, a.event.id, a.digest)
     raise_histories = histories.raising(connection, sums)
-    rows = [
-        {
-            "seq": seq, "tenant": a.event.tenant, "source": a.event.source, "id": a.event.id, "type": a.event.type,
-            "subject": a.event.subject, "time": a.event.time, "replaces": a.event.replaces, "digest": a.digest, "raw": a.raw,
-        }
-        for seq, a in enumerate(arrivals, first())
-    ]  # fmt: skip
-    insert_all(connection, schema.events, rows)
+    tenants, sources, ids, types, subjects, times, replaced, _, _ = zip(*(a.event for a in arrivals), strict=True)
+    digests, raw = [a.digest for a in arrivals], [a.raw for a in arrivals]
+    start = first()
+    numbers = range(start, start + len(arrivals))
+    insert_columns(connection, schema.events, (numbers, tenants, sources, ids, types, subjects, times, replaced, digests, raw))
     raise_histories()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select
 
 from domain.facts import Conflict
 from ledger import schema
-from ledger.database import found, insert_all, insert_new, is_postgres, sought
+from ledger.database import found, insert_columns, insert_new, is_postgres, sought
 from ledger.keys import one_of
 
 LONGEST = 12 * 3600
@@ -63,9 +63,15 @@ def book(connection: Connection, new: list[Busy]) -> list[Clash]:
     clusters = [cluster for _, bookings in sorted(by_performer.items()) for cluster in _clusters(sorted(bookings))]
     for cluster, recorded in zip(clusters, _recorded(connection, clusters), strict=True):
         clashes += _clashes(cluster, recorded)
-    insert_all(connection, schema.busy, [b._asdict() for b in new])
+    _record(connection, new)
     insert_new(connection, schema.conflicts, [row for clash in clashes for row in _both(clash)])
     return clashes
+
+
+def _record(connection: Connection, new: list[Busy]) -> None:
+    if new:
+        starts, identities, ends, tenants, performers, patients, times = zip(*new, strict=True)
+        insert_columns(connection, schema.busy, (tenants, performers, starts, identities, ends, patients, times))
 
 
 def _clusters(bookings: list[Busy]) -> Iterator[list[Busy]]:

@@ -24,6 +24,7 @@ FORMS: Final = "sqlite:///caremonth.db or postgresql+psycopg://USER@HOST/DATABAS
 T = TypeVar("T")
 Rows = Callable[[], Sequence[Any]]
 Written = Sequence[Mapping[str, Any]]
+Columns = Sequence[Sequence[Any]]
 
 
 def connect(url: str, *, full_sync: bool = False, create: bool = True) -> Engine:
@@ -114,6 +115,13 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         with connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True).begin():
             unhurried(connection)
             yield connection
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """A session of Postgres in which each statement is a transaction of its own; what the driver raises stays as it is."""
+    with engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
@@ -208,6 +216,22 @@ def sought(connection: Connection, statement: Executable, keys: Iterable[str]) -
 def insert_all(connection: Connection, table: Table, rows: Written) -> None:
     """Insert rows, if any."""
     _bulk(connection, table, rows, "insert")
+
+
+def insert_columns(connection: Connection, table: Table, columns: Columns, mode: str = "insert") -> None:
+    """Insert rows, if any, that are given as the table's columns in their order; by a mode of `_bulk`, in an upsert no key twice.
+
+    Of many rows no more is made than what goes to the database.
+    """
+    if not columns or not columns[0]:
+        return
+    if is_postgres(connection):
+        from ledger.postgres import put
+
+        put(connection, table, columns, mode)
+        return
+    text_of, _ = _spelled(connection.dialect, table, mode)
+    connection.exec_driver_sql(text_of, list(zip(*columns, strict=True)))
 
 
 def upsert_all(connection: Connection, table: Table, rows: Written) -> None:

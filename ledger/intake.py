@@ -55,7 +55,7 @@ def _take(connection: Connection, rules: Rules, run: Run, known: Registries | No
     confirm = None
     if new := [fate for fate in fates if isinstance(fate, Arrival)]:
         events = [one.event for one in new]
-        acceptance = _placed(connection, rules, events, outbox)
+        acceptance = _placed(connection, rules, events, outbox, saves=known is None)
         _decide(connection, rules, acceptance, outbox, known)
         arrivals.store(connection, new)
         confirm = acceptance.confirming(events)
@@ -66,9 +66,9 @@ def _take(connection: Connection, rules: Rules, run: Run, known: Registries | No
     return fates
 
 
-def _placed(connection: Connection, rules: Rules, events: Sequence[Event], outbox: Outbox) -> Acceptance:
+def _placed(connection: Connection, rules: Rules, events: Sequence[Event], outbox: Outbox, *, saves: bool) -> Acceptance:
     """Turn new events into facts."""
-    acceptance = Acceptance(connection, rules.words)
+    acceptance = Acceptance(connection, rules.words, saves=saves)
     acceptance.take(events)
     for target, by, time in acceptance.immune:
         alert = immune_close(target.tenant, target.data.month, target.identity, by)
@@ -83,7 +83,6 @@ def _decide(connection: Connection, rules: Rules, acceptance: Acceptance, outbox
     """
     work = acceptance.work
     if known is None or acceptance.is_binding:
-        work.save()
         acceptance.marks.queue(connection)
         return
     mine = acceptance.marks.part(work.patients)

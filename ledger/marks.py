@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal,
 
 from domain.records import EVERY
 from ledger import locks, schema
-from ledger.database import found, insert_new, sought
+from ledger.database import found, insert_columns, sought
 from ledger.keys import one_of
 from ledger.registrations import referring
 
@@ -65,11 +65,12 @@ def _queue(connection: Connection, marks: Causes) -> None:
     if not marks:
         return
     last = last_closed(connection, {patient.partition("/")[0] for patient, _ in marks if patient != REGISTERED})
-    rows, batch = [], locks.batch(connection)
+    rows: list[tuple[str, str, str, int]] = []
+    batch = locks.batch(connection)
     for (patient, mark), causes in marks.items():
         named = patient == REGISTERED or mark[:7] <= last.get(patient.partition("/")[0], "")
-        rows += [{"patient_key": patient, "month": mark, "cause": cause, "batch": batch} for cause in (causes if named else ("",))]
-    insert_new(connection, schema.due, rows)
+        rows += [(patient, mark, cause, batch) for cause in (causes if named else ("",))]
+    insert_columns(connection, schema.due, list(zip(*rows, strict=True)), "ignore")
 
 
 def queue_all(connection: Connection, tenants: Collection[str], marks: Iterable[str], cause: str) -> None:

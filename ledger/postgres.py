@@ -121,13 +121,18 @@ def bulk(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
     if mode == "upsert":
         key = itemgetter(*(column.name for column in table.primary_key))
         rows = list({key(row): row for row in rows}.values())
-    columns = tuple(kind(list(map(itemgetter(name), rows))) for name, kind in _columns(table))
-    said(connection, _spelled(connection, table, mode), columns)
+    put(connection, table, [list(map(itemgetter(name), rows)) for name in table.columns.keys()], mode)  # noqa: SIM118  columns, not names
+
+
+def put(connection: Connection, table: Table, columns: Sequence[Sequence[Any]], mode: str) -> None:
+    """The same for rows that are given as columns in the table's order; in an upsert no key comes twice."""
+    packed = tuple(kind(column) for kind, column in zip(_kinds(table), columns, strict=True))
+    said(connection, _spelled(connection, table, mode), packed)
 
 
 @cache
-def _columns(table: Table) -> tuple[tuple[str, type[Packed]], ...]:
-    return tuple((column.name, _kind(column.type)) for column in table.columns)
+def _kinds(table: Table) -> tuple[type[Packed], ...]:
+    return tuple(_kind(column.type) for column in table.columns)
 
 
 def _kind(column: object) -> type[Packed]:

@@ -7,7 +7,7 @@ adjustments of what was never billed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -93,11 +93,6 @@ class Remaking(Acceptance):
     def __init__(self, connection: Connection, vocabulary: Vocabulary, first: int) -> None:
         super().__init__(connection, vocabulary)
         self.first = first
-
-    def take(self, events: Sequence[Event]) -> None:
-        """Put the events' facts in place."""
-        super().take(events)
-        self.work.save()
 
     def stored(self, wanted: Iterable[tuple[str, str]]) -> list[Event]:
         """Those of these events that came before this batch."""

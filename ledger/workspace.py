@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from domain.records import EVERY, Fact, Facts, add, note_taken_out, reading_months, remove, spelled
 from ledger import locks, schema
-from ledger.database import found, sought, upsert_all
+from ledger.database import found, insert_columns, sought
 from ledger.keys import one_of
 from ledger.marks import ROSTER_DUE, Causes
 
@@ -147,15 +147,13 @@ class Workspace:
 
     def save(self) -> None:
         """Write what changed."""
-        changed = [{"key": key, "facts": d.row()} for key, d in self.patients.items() if d.changed]
-        upsert_all(self.connection, schema.patients, changed)
-        months = [
-            {"key": key, "facts": orjson.dumps(d.facts, option=orjson.OPT_SORT_KEYS), "state": orjson.dumps(d.state)}
-            for key, d in self.months.items()
-            if d.changed
-        ]
-        upsert_all(self.connection, schema.months, months)
-        for patient in self.patients.values():
+        patients = {key: document for key, document in self.patients.items() if document.changed}
+        insert_columns(self.connection, schema.patients, (list(patients), [d.row() for d in patients.values()]), "upsert")
+        months = {key: document for key, document in self.months.items() if document.changed}
+        facts = [orjson.dumps(d.facts, option=orjson.OPT_SORT_KEYS) for d in months.values()]
+        states = [orjson.dumps(d.state) for d in months.values()]
+        insert_columns(self.connection, schema.months, (list(months), facts, states), "upsert")
+        for patient in patients.values():
             patient.changed = False
-        for month in self.months.values():
+        for month in months.values():
             month.changed = False

@@ -182,9 +182,10 @@ def _credentials(broker: Broker) -> Any:
 
 def records_of(fetched: Fetched) -> Iterator[Record]:
     """The records of one fetch."""
-    for rows in fetched.values():
+    for at, rows in fetched.items():
+        place = Place(at.topic, at.partition)
         for row in rows:
-            yield Record(Place(row.topic, row.partition), row.offset, row.key, row.value, row.headers, row.timestamp)
+            yield Record(place, row.offset, row.key, row.value, row.headers, row.timestamp)
 
 
 async def commit(app: faust.App, offsets: Mapping[Place, int]) -> None:

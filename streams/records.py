@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import lt
 from typing import NamedTuple, Protocol, TypeVar
 
 from ledger.arrivals import Arrival, Parked
@@ -60,10 +61,18 @@ class Gap(NamedTuple):
 
 def by_place(records: Iterable[P]) -> dict[Place, list[P]]:
     """The records of each partition in order of offset, each once."""
-    found: dict[Place, dict[int, P]] = {}
+    found: dict[Place, list[P]] = {}
     for record in records:
-        found.setdefault(record.place, {})[record.offset] = record
-    return {place: [offsets[at] for at in sorted(offsets)] for place, offsets in sorted(found.items())}
+        found.setdefault(record.place, []).append(record)
+    return {place: _in_order(rows) for place, rows in sorted(found.items())}
+
+
+def _in_order(rows: list[P]) -> list[P]:
+    offsets = [row.offset for row in rows]
+    if all(map(lt, offsets, offsets[1:])):
+        return rows
+    known = dict(zip(offsets, rows, strict=True))
+    return [known[at] for at in sorted(known)]
 
 
 def unread(records: Iterable[P], positions: Mapping[Place, int]) -> dict[Place, list[P]]:

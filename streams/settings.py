@@ -56,8 +56,8 @@ class WorkerSettings:
     broker: Broker
     group: str = DEFAULT_GROUP
     instance: str | None = None
-    batch: int = 4_000
-    lanes: int = 2
+    batch: int = 3_000
+    lanes: int = 3
     settle_after: int = 250_000
     settle_within: float = 30.0
     session_timeout: float = 8.0

@@ -20,8 +20,8 @@ PLACE = compiled.place(PACKAGE)
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package with one module, and what would be compiled of it."""
     monkeypatch.delenv(compiled.PURE, raising=False)
-    monkeypatch.setitem(sys.modules, f"{compiled.GROUP}__mypyc", ModuleType("made"))
     here = tmp_path / "domain"
+    monkeypatch.setitem(sys.modules, f"{compiled.group(here)}__mypyc", ModuleType("made"))
     folder = compiled.place(here)
     folder.mkdir(parents=True)
     (here / "lines.py").write_text("SOURCE = 1\n", encoding="utf-8")
@@ -61,6 +61,17 @@ def test_not_with_other_modules(package: Path, change: str) -> None:
     assert not used(package)
 
 
+def test_not_once_a_source_that_it_stands_on_was_edited(package: Path, tmp_path: Path) -> None:
+    """Constants and layouts of what a package stands on are compiled into it."""
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "facts.py").write_text("LONGEST = 1\n", encoding="utf-8")
+    compiled.stamp(compiled.place(package), compiled.digest(package, below), "mypy")
+    assert compiled.use([str(package)], below)
+    (below / "facts.py").write_text("LONGEST = 2\n", encoding="utf-8")
+    assert not compiled.use([str(package)], below)
+
+
 def test_not_without_a_word_on_what_they_were_made_of(package: Path) -> None:
     (compiled.place(package) / "sources").unlink()
     assert not used(package)
@@ -73,7 +84,7 @@ def test_not_where_the_sources_are_asked_for(package: Path, monkeypatch: pytest.
 
 
 def test_not_where_they_cannot_be_loaded(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, f"{compiled.GROUP}__mypyc", None)
+    monkeypatch.setitem(sys.modules, f"{compiled.group(package)}__mypyc", None)
     assert not used(package)
 
 

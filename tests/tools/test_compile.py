@@ -1,4 +1,4 @@
-"""The domain is compiled where that can be done, and decides the same; where it cannot, that is said and nothing fails."""
+"""Domain and ledger are compiled where that can be done, and decide the same; where it cannot, that is said and nothing fails."""
 
 import os
 import shutil
@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 import domain
+import ledger
 from domain.compiled import PURE, digest, is_pure, place, stamped
 from tools import compile as compiling
 from tools.tree import ROOT
 
-MODULES = {path.stem for path in (ROOT / "domain").glob("*.py")}
+ROOMS = {"domain": domain.COMPILED, "ledger": ledger.COMPILED}
+"""Whether this run has them compiled."""
 
 
 @pytest.fixture
@@ -24,20 +26,24 @@ def package(tmp_path: Path) -> Path:
     return tmp_path / "domain"
 
 
-def test_what_is_compiled_is_there() -> None:
-    assert set(compiling.MODULES) < MODULES
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_is_compiled_is_there(room: str) -> None:
+    assert set(compiling.MODULES[room]) < {path.stem for path in (ROOT / room).glob("*.py")}
 
 
-def test_this_run_has_the_form_that_was_made() -> None:
-    made = stamped(place(ROOT / "domain"))[:1] == (digest(ROOT / "domain"),)
-    assert domain.COMPILED is (made and not is_pure())
+@pytest.mark.parametrize("room", ROOMS)
+def test_this_run_has_the_form_that_was_made(room: str) -> None:
+    made_of = digest(ROOT / room, *(ROOT / below for below in compiling.BELOW[room]))
+    made = stamped(place(ROOT / room))[:1] == (made_of,)
+    assert ROOMS[room] is (made and not is_pure())
 
 
-@pytest.mark.parametrize(("asked", "form"), [({PURE: "1"}, "as Python"), ({}, "compiled" if domain.COMPILED else "as Python")])
-def test_the_version_tells_which_form_runs(asked: dict[str, str], form: str) -> None:
+@pytest.mark.parametrize("asked", [{PURE: "1"}, {}])
+def test_the_version_tells_which_form_runs(asked: dict[str, str]) -> None:
     command = [sys.executable, "-m", "caremonth", "--version"]
     told = subprocess.run(command, cwd=ROOT, env=os.environ | asked, capture_output=True, check=True, text=True).stdout
-    assert told == f"caremonth {version('caremonth')}, the domain running {form}\n"
+    forms = ", ".join(f"{room} {'compiled' if made and not asked else 'as Python'}" for room, made in ROOMS.items())
+    assert told == f"caremonth {version('caremonth')}, running {forms}\n"
 
 
 @pytest.mark.parametrize(("compiler", "reason"), [("no-such-compiler", "there is no C compiler"), ("false", "does not find Python.h")])
@@ -61,7 +67,7 @@ def test_what_cannot_be_compiled_is_told_and_left_out(
     package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(compiling, "_missing", lambda: None)
-    monkeypatch.setattr(compiling, "MODULES", ("calendar",))
+    monkeypatch.setattr(compiling, "MODULES", {"domain": ("calendar",)})
     (package / "calendar.py").write_text("def _(: no Python\n", encoding="utf-8")
     assert compiling.main([str(package)]) == 0
     assert "compiling failed" in capsys.readouterr().out
