@@ -114,11 +114,11 @@ class Ledger(Reader):
 
     def outbox(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Decisions after a number, as they are stored."""
-        return look(self.engine, lambda connection: sending.decisions(connection, after, limit))
+        return look(self.engine, lambda connection: sending.decisions(connection, after, limit), once=True)
 
     def letters(self, after: int, limit: int) -> list[tuple[int, Parked]]:
         """Parked input after a number."""
-        return look(self.engine, lambda connection: sending.letters(connection, after, limit))
+        return look(self.engine, lambda connection: sending.letters(connection, after, limit), once=True)
 
     def unaccounted(self, read: Sequence[Arrival | Parked]) -> list[str]:
         """Origins of input that is neither an accepted event of this content nor in the dead letters."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from ledger import locks
-from ledger.database import is_postgres, pipelined, reading, refusal, snapshot, writing
+from ledger.database import asking, is_postgres, pipelined, reading, refusal, snapshot, writing
 from ledger.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -59,8 +59,11 @@ def transaction(engine: Engine, work: Callable[[Connection], T], *, pipeline: bo
         tries += 1
 
 
-def look(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """Do what only reads in one transaction that sees one state; a server that is gone is waited for as `transaction` does."""
+def look(engine: Engine, work: Callable[[Connection], T], *, once: bool = False) -> T:
+    """Do what only reads in one transaction that sees one state; a server that is gone is waited for as `transaction` does.
+
+    What reads `once`, by one statement, needs no transaction to see one state, and costs fewer ways to the server.
+    """
     if not is_postgres(engine):
         with reading(engine) as connection:
             return work(connection)
@@ -69,7 +72,7 @@ def look(engine: Engine, work: Callable[[Connection], T]) -> T:
     until = monotonic() + float(engine.get_execution_options()[postgres.WAIT])
     while True:
         try:
-            with snapshot(engine) as connection:
+            with asking(engine) if once else snapshot(engine) as connection:
                 return work(connection)
         except DBAPIError as error:
             if not postgres.is_lost(error) or monotonic() > until:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger import schema
 from ledger.arrivals import Arrival, Parked, known_digests, letter_id
-from ledger.database import found
+from ledger.database import ask, found
 from ledger.keys import one_of
+
+_O, _L = schema.outbox.c, schema.dead_letters.c
+_DECISIONS: Final = select(_O.sequence, _O.event).where(_O.sequence > bindparam("after")).order_by(_O.sequence).limit(bindparam("number"))
+_LETTERS: Final = (
+    select(_L.seq, _L.reason, _L.message, _L.origin, _L.raw, _L.tenant)
+    .where(_L.seq > bindparam("after"))
+    .order_by(_L.seq)
+    .limit(bindparam("number"))
+)
 
 
 def decisions(connection: Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
-    """Decisions after a number, as they are stored."""
-    t = schema.outbox.c
-    rows = connection.execute(select(t.sequence, t.event).where(t.sequence > after).order_by(t.sequence).limit(limit))
-    return [(number, bytes(event)) for number, event in rows]
+    """Decisions after a number, as they are stored; by one statement."""
+    return [(number, bytes(event)) for number, event in ask(connection, _DECISIONS, after=after, number=limit)]
 
 
 def letters(connection: Connection, after: int, limit: int) -> list[tuple[int, Parked]]:
-    """Parked input after a number."""
-    t = schema.dead_letters.c
-    columns = select(t.seq, t.reason, t.message, t.origin, t.raw, t.tenant)
-    rows = connection.execute(columns.where(t.seq > after).order_by(t.seq).limit(limit))
+    """Parked input after a number; by one statement."""
+    rows = ask(connection, _LETTERS, after=after, number=limit)
     return [(seq, Parked(reason, message, origin, bytes(raw), tenant)) for seq, reason, message, origin, raw, tenant in rows]
 
 

@@ -9,6 +9,14 @@ from streams.codec import receive
 from streams.records import Gap, Place, Read, Record, gaps, unread
 
 
+class GapsError(Exception):
+    """Offsets were passed over on the way from the ledger's positions to the records that came; nothing was written."""
+
+    def __init__(self, found: list[Gap]) -> None:
+        super().__init__(f"{len(found)} gaps between the ledger's positions and what came")
+        self.gaps = found
+
+
 class Intake:
     """Takes records into the ledger. Remembers how far it is, which the ledger compares before it takes anything.
 
@@ -25,18 +33,16 @@ class Intake:
         """What the records hold; needs no database, and may be done before it is known whether they were taken already."""
         return [Read(one.place, one.offset, one.timestamp, receive(one, self.ledger.words)) for one in records]
 
-    def missing(self, records: Sequence[Read]) -> list[Gap]:
-        """Offsets passed over on the way from the ledger's positions to these records."""
-        known = self._known(record.place for record in records)
-        return gaps(unread(records, known), known)
+    def take(self, records: Sequence[Read], *, at_once: bool = False, complete: bool = False) -> Summary:
+        """Take what was not taken before, and decide it `at_once` (`Ledger.take`).
 
-    def take(self, records: Sequence[Read], *, at_once: bool = False) -> Summary:
-        """Take what was not taken before, gaps having been looked into, and decide it `at_once` (`Ledger.take`).
-
-        Raises FencedError where another writer is ahead.
+        Raises FencedError where another writer is ahead, and GapsError where offsets were passed over, unless the records are `complete`:
+        what stands there was read again.
         """
         known = self._known(record.place for record in records)
         fresh = unread(records, known)
+        if not complete and (missing := gaps(fresh, known)):
+            raise GapsError(missing)
         if not fresh:
             return Summary()
         after = {place: rows[-1].offset + 1 for place, rows in fresh.items()}

@@ -1,15 +1,15 @@
 """The relay: decisions and dead letters out of the ledger to the broker, in order, marked when the broker has acknowledged them.
 
-A crash between the two repeats messages with the same id and the same bytes.
+A crash between the two repeats messages with the same id and the same bytes. What was sent is marked beside the sending of what comes next.
 """
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import Task
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -17,12 +17,12 @@ from aiokafka import AIOKafkaProducer
 from ledger import Claim, FencedError, Ledger
 from ledger.news import News
 from streams.codec import Message, dead_letter, decision
+from streams.hands import Hand
 from streams.metrics import Metrics
 from streams.records import Place
 from streams.settings import Broker
 from streams.topics import LARGEST_BATCH, Layout
 
-T = TypeVar("T")
 PORTION: Final = 2_000
 WRITER: Final = "relay"
 PAUSE: Final = 1.0
@@ -70,12 +70,14 @@ class Relay:
         self.sources = sources
         self.metrics = metrics
         self.log = structlog.get_logger("relay")
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self.looking = Hand("looking", ledger)
+        self.marking = Hand("marking", ledger.beside())
         self.news = News(ledger.engine)
         self.sent: dict[Place, int] = {}
         self.marked: dict[Place, int] = {}
         self.sent_since: dict[Place, float] = {}
         self.letters_at = 0.0
+        self._marks: Task[Place | None] | None = None
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -94,15 +96,17 @@ class Relay:
             while not self.stopping.is_set():
                 more = await self.relay_some(producer)
                 self.metrics.moved()
+                await self._mark_beside()
                 if not more:
                     self.metrics.caught_up()
-                    if not await self._off_loop(self.news.wait, QUIET if self._unmarked() else PAUSE):
+                    if not await self.looking.do(self.news.wait, QUIET if self._unmarked() else PAUSE):
                         await self._mark_all()
             await self._mark_all()
         finally:
             await producer.stop()
             self.news.close()
-            self.thread.shutdown(wait=True)
+            await self.looking.stop()
+            await self.marking.stop()
 
     async def relay_some(self, producer: AIOKafkaProducer) -> bool:
         """One portion of each source where there may be something; whether more waits."""
@@ -111,9 +115,9 @@ class Relay:
             if place == LETTERS and monotonic() - self.letters_at < LOOK_WITHIN:
                 continue
             if place not in self.sent:
-                stored = await self._off_loop(self.ledger.positions, [place.topic])
+                stored = await self.looking.do(self.ledger.positions, [place.topic])
                 self.sent[place] = self.marked[place] = stored.get((place.topic, place.partition), 0)
-            messages = await self._off_loop(source, self.sent[place], PORTION)
+            messages = await self.looking.do(source, self.sent[place], PORTION)
             if messages:
                 await self._send(producer, messages)
                 self.sent[place] = messages[-1].number
@@ -122,8 +126,6 @@ class Relay:
             more |= full
             if place == LETTERS and not full:
                 self.letters_at = monotonic()
-            if place in self.sent_since and monotonic() - self.sent_since[place] > MARK_WITHIN:
-                await self._mark(place)
         return more
 
     async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Waiting]) -> None:
@@ -137,23 +139,41 @@ class Relay:
     def _unmarked(self) -> list[Place]:
         return [place for place, sent in self.sent.items() if sent > self.marked[place]]
 
-    async def _mark_all(self) -> None:
-        for place in self._unmarked():
-            await self._mark(place)
+    async def _mark_beside(self) -> None:
+        """Have what was sent a while ago marked while the next is sent; one mark at a time."""
+        if self._marks is not None and not self._marks.done():
+            return
+        await self._mark_made()
+        first = min(self.sent_since, key=self.sent_since.__getitem__, default=None)
+        if first is not None and monotonic() - self.sent_since[first] > MARK_WITHIN:
+            self._marks = asyncio.create_task(self._mark(first))
 
-    async def _mark(self, place: Place) -> None:
+    async def _mark_all(self) -> None:
+        await self._mark_made()
+        for place in self._unmarked():
+            self._marks = asyncio.create_task(self._mark(place))
+            await self._mark_made()
+
+    async def _mark_made(self) -> None:
+        """Wait for the mark that is under way, if any; where another relay was ahead, longer, and go on from where that one is."""
+        fenced = await self._marks if self._marks is not None else None
+        self._marks = None
+        if fenced is not None:
+            self.sent.pop(fenced)
+            self.sent_since.pop(fenced, None)
+            await asyncio.sleep(PAUSE)
+
+    async def _mark(self, place: Place) -> Place | None:
+        """Mark what was sent by now; returns the place where another relay has been."""
         sent = self.sent[place]
         self.sent_since.pop(place, None)
+        claim = Claim({(place.topic, place.partition): (self.marked[place], sent)}, WRITER)
         try:
-            await self._off_loop(self.ledger.take, [], Claim({(place.topic, place.partition): (self.marked[place], sent)}, WRITER))
+            await self.marking.do(self.marking.tool.take, [], claim)
         except FencedError:
             self.metrics.fenced.inc()
             self.log.warning("fenced", source=place.topic)
-            self.sent.pop(place)
-            await asyncio.sleep(PAUSE)
-        else:
-            self.marked[place] = sent
-            self.metrics.sent.labels(place.topic).set(sent)
-
-    async def _off_loop(self, call: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, call, *arguments)
+            return place
+        self.marked[place] = sent
+        self.metrics.sent.labels(place.topic).set(sent)
+        return None

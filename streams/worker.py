@@ -23,10 +23,10 @@ from ledger import FencedError, Ledger
 from streams.deciding import Deciding
 from streams.faust_app import App, Fetched, behind, build, commit, ends
 from streams.hands import Hand
-from streams.intake import Intake
+from streams.intake import GapsError, Intake
 from streams.metrics import Metrics
 from streams.reading import Reading
-from streams.records import Place, Read
+from streams.records import Gap, Place, Read
 from streams.rereading import reread
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
@@ -110,28 +110,27 @@ class Worker:
 
     async def _take(self, hand: Hand[Intake], records: list[Read], *, at_once: bool) -> None:
         """Take a batch; where another writer is ahead, what is still ours goes on from where the ledger stands."""
+        complete = False
         while records:
-            records = await self._whole(hand, records)
             try:
                 with self.metrics.batch(len(records)):
-                    summary = await hand.do(partial(hand.tool.take, records, at_once=at_once))
+                    summary = await hand.do(partial(hand.tool.take, records, at_once=at_once, complete=complete))
+            except GapsError as passed:
+                records, complete = [*records, *await self._again(hand, passed.gaps)], True
             except FencedError:
                 self.metrics.fenced.inc()
                 self.log.warning("fenced", records=len(records))
-                records = [record for record in records if record.place in self._mine()]
+                records, complete = [record for record in records if record.place in self._mine()], False
             else:
                 self.metrics.took(summary, records)
                 return
 
-    async def _whole(self, hand: Hand[Intake], records: list[Read]) -> list[Read]:
-        """The records with what was passed over before them read again."""
-        missing = await hand.do(hand.tool.missing, records)
-        if not missing:
-            return records
+    async def _again(self, hand: Hand[Intake], missing: list[Gap]) -> list[Read]:
+        """What stands in the gaps, read again from the broker."""
         again = await reread(self.settings.broker, missing)
         self.metrics.gaps.inc(len(missing))
         self.log.warning("read_again", gaps=len(missing), records=len(again))
-        return [*records, *await hand.do(hand.tool.read, again)]
+        return await hand.do(hand.tool.read, again)
 
     def _mine(self) -> set[Place]:
         return {Place(tp.topic, tp.partition) for tp in self.app.consumer.assignment()}
