@@ -20,7 +20,7 @@ from streams.watchdog import Watchdog
 
 PAUSE: Final = 0.05
 """Seconds between two looks for what is due of patients whose events come by other batches."""
-PORTION: Final = 500
+PORTION: Final = 200
 """Patient-months a transaction: whoever takes events of one of these patients waits for it."""
 SPLIT: Final = 10_000
 """So many records make a round worth being decided in halves beside each other: one computes while the other waits for the database."""

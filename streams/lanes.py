@@ -8,10 +8,15 @@ since two small batches cost nearly twice what one does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
+from ledger.arrivals import Arrival
 from streams.records import Read
+
+PATIENTS: Final = 600
+"""So many patients of a lane are in a batch at most: a backlog of many patients would need their documents' memory all at once."""
 
 
 class Lanes:
@@ -65,8 +70,22 @@ class Lanes:
         return [lane for lane, taken in enumerate(self._taken) if not taken]
 
     def _out(self, mine: list[int]) -> list[Read]:
-        found = [record for lane in mine for record in self._ready[lane]]
+        found: list[Read] = []
         for lane in mine:
-            self._ready[lane] = []
+            ready = self._ready[lane]
+            end = _reach(ready)
+            found += ready[:end]
+            self._ready[lane] = ready[end:]
         self.room.set()
         return found
+
+
+def _reach(records: Sequence[Read]) -> int:
+    """How many of the records from the first on are of no more than `PATIENTS` patients."""
+    patients: set[tuple[str, str]] = set()
+    for number, record in enumerate(records):
+        if isinstance(record.input, Arrival):
+            patients.add((record.input.event.tenant, record.input.event.subject))
+            if len(patients) > PATIENTS:
+                return number
+    return len(records)

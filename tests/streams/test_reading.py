@@ -6,14 +6,20 @@ from contextlib import asynccontextmanager
 from threading import Event as Signal
 from typing import Any
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from domain.rulebook_vocabulary import vocabulary
 from ledger.arrivals import Parked
+from ledger.rule_files import PACKAGED, load_rulebook
+from streams.codec import receive
 from streams.faust_app import Fetched, _behind
+from streams.lanes import Lanes
 from streams.reading import Reading
-from streams.records import Read, Record
+from streams.records import Place, Read, Record
+from tests.http.care import entry
 from tests.servers import Kafka
 
 BATCH = 4
@@ -178,3 +184,24 @@ async def test_how_far_a_consumer_is_behind_is_what_the_broker_has_beyond_what_w
         while len(told) < 6:
             told += [6 - len(told) - _behind(consumer) for _ in (await consumer.getmany(timeout_ms=500, max_records=1)).values()]
         assert told == [1] * 6
+
+
+def calls(partition: int, patients: Sequence[int]) -> list[Read]:
+    """Records of a partition, each of a patient."""
+    events = [entry(f"e-{at}", f"P-{who}", "2026-03-02T10:00:00Z", "2026-03-02T10:01:00Z") for at, who in enumerate(patients)]
+    keys = [f"acme/P-{who}".encode() for who in patients]
+    records = [Record(Place("t", partition), at, keys[at], orjson.dumps(event), (), 0) for at, event in enumerate(events)]
+    words = vocabulary(load_rulebook(PACKAGED))
+    return [Read(one.place, one.offset, 0, receive(one, words)) for one in records]
+
+
+async def test_a_batch_is_of_so_many_patients_and_the_rest_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a lane with more patients than a batch may have, then it ends before the first one too many, and nothing changes places."""
+    monkeypatch.setattr("streams.lanes.PATIENTS", 2)
+    lanes = Lanes(1)
+    lanes.add(calls(0, [1, 2, 1, 3, 1, 4]))
+    batches = []
+    while lanes.longest():
+        async with lanes.taken(60, lambda: True) as some:
+            batches.append([record.offset for record in some])
+    assert batches == [[0, 1, 2], [3, 4], [5]]
