@@ -76,16 +76,16 @@ class Acceptance:
         if tenants_of(closing()) & {e.tenant for e in events}:
             raise ClosesWaitError
         loaded()
-        self.burials, dead = burials(), dying()
-        self.dead = dead
+        self.burials, self.dead = burials(), dying()
         self._note_immune(events, killed)
+        dead = self.dead  # mostly none, and then no key is made for each event
         bookings = [b for one in fresh if (b := self._add(one, dead.get((one.event.tenant, one.event.identity), 0) if dead else 0))]
         self._take_out(gone)
         self._refer(fresh)
         if self.saves or self.is_binding:
             self.work.save()
         self._book(bookings, gone)
-        self._register(events, killed, dead)
+        self._register(events, killed)
         self._close(events)
 
     def _book(self, bookings: list[Busy], gone: Sequence[Located]) -> None:
@@ -203,11 +203,11 @@ class Acceptance:
                 rows.append((one.event.tenant, subject, one.patient))
         registrations.refer(self.connection, rows)
 
-    def _register(self, events: Sequence[Event], killed: Sequence[Event], dead: dict[tuple[str, str], int]) -> None:
+    def _register(self, events: Sequence[Event], killed: Sequence[Event]) -> None:
         """Keep registrations, and when one went; mark, for every patient who refers to them, all months."""
         rows = []
         for event in (e for e in events if e.type in _REGISTERED):
-            gone = dead.get((event.tenant, event.identity))
+            gone = self.dead.get((event.tenant, event.identity))
             rows.append(registrations.row_of(event) if gone is None else registrations.gone_row_of(event, gone))
             if gone is None:
                 self.marks.add_registered(event.tenant, registrations.subject_of(event), (event.identity,))

@@ -121,7 +121,7 @@ def bulk(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
     if mode == "upsert":
         key = itemgetter(*(column.name for column in table.primary_key))
         rows = list({key(row): row for row in rows}.values())
-    put(connection, table, [list(map(itemgetter(name), rows)) for name in table.columns.keys()], mode)  # noqa: SIM118  columns, not names
+    put(connection, table, [list(map(itemgetter(column.name), rows)) for column in table.columns], mode)
 
 
 def put(connection: Connection, table: Table, columns: Sequence[Sequence[Any]], mode: str) -> None:

@@ -56,10 +56,10 @@ class Metrics:
 
     @contextmanager
     def batch(self, records: int) -> Iterator[None]:
-        """Measure the taking of a batch."""
-        self.batch_size.observe(records)
+        """Measure the taking of a batch; one that was not taken, and is tried again, counts when it is."""
         start = perf_counter()
         yield
+        self.batch_size.observe(records)
         self.batch_seconds.observe(perf_counter() - start)
 
     def took(self, summary: Summary, records: Iterable[Read]) -> None:

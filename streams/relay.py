@@ -66,7 +66,6 @@ class Relay:
 
     def __init__(self, broker: Broker, ledger: Ledger, sources: dict[Place, Source], metrics: Metrics) -> None:
         self.broker = broker
-        self.ledger = ledger
         self.sources = sources
         self.metrics = metrics
         self.log = structlog.get_logger("relay")
@@ -115,7 +114,7 @@ class Relay:
             if place == LETTERS and monotonic() - self.letters_at < LOOK_WITHIN:
                 continue
             if place not in self.sent:
-                stored = await self.looking.do(self.ledger.positions, [place.topic])
+                stored = await self.looking.do(self.looking.tool.positions, [place.topic])
                 self.sent[place] = self.marked[place] = stored.get((place.topic, place.partition), 0)
             messages = await self.looking.do(source, self.sent[place], PORTION)
             if messages:
