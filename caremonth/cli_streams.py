@@ -207,6 +207,8 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
     import asyncio
     import logging
 
+    from aiokafka.errors import KafkaConnectionError
+
     from caremonth.cli_errors import RefusedError
     from streams.admin import BrokerError
     from streams.rereading import ExpiredError, ShrunkError
@@ -216,3 +218,6 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run(work)
     except (BrokerError, ExpiredError, ShrunkError) as error:
         raise RefusedError(str(error)) from None
+    except KafkaConnectionError:
+        # It answered when the topics were looked at: an orchestrator starts this anew, as it does after a crash.
+        raise RefusedError("the broker does not answer any more; start this again when it does") from None

@@ -24,6 +24,7 @@ from faust.types import TP
 from streams import lenient
 from streams.records import Place, Record
 from streams.settings import Broker, WorkerSettings
+from streams.watchdog import Watchdog
 
 FETCH: Final = 262_144
 """Bytes of a partition fetched at once; a record that is larger comes alone."""
@@ -32,6 +33,7 @@ PIECE: Final = 1_000
 PACE: Final = 0.02
 """Seconds between two fetches at the end of the streams. A batch costs much whatever it holds: twice as many kept client, broker and
 database so busy with small ones that the latest lines came later."""
+FETCHING: Final = "fetching"
 RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 Fetched = Mapping[Any, Sequence[ConsumerRecord]]
 
@@ -100,11 +102,13 @@ class Consumer(aiokafka.Consumer):
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
-        sink = cast(App, self.app).fetched
+        app = cast(App, self.app)
         while not (self.should_stop or fetcher.should_stop):
+            app.came_round()
             records, _ = await self._wait_next_records(1.0)
             if records:
-                await sink.put(records)
+                app.watchdog.idle(FETCHING)  # whoever is at work on what was fetched is watched
+                await app.fetched.put(records)
                 if cast(ConsumerThread, self._thread).behind < PIECE:
                     await asyncio.sleep(PACE)
 
@@ -116,11 +120,32 @@ class Transport(aiokafka.Transport):
 
 
 class App(faust.App):
-    """A Faust application whose fetches go to one queue."""
+    """A Faust application whose fetches go to one queue.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    Fetching stops with each rebalance until Faust lets it go on. From the end of the rebalance it must come round: a worker that is
+    alive to its group and reads nothing would keep its partitions from everybody.
+    """
+
+    def __init__(self, watchdog: Watchdog, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fetched: Queue[Fetched] = Queue(1)
+        self.watchdog = watchdog
+        self.joined = False
+
+    def came_round(self) -> None:
+        """Fetching goes on, as it must while nobody rebalances."""
+        if self.joined:
+            self.watchdog.turning(FETCHING)
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self.joined = False
+        self.watchdog.idle(FETCHING)
+        await super()._on_partitions_revoked(revoked)
+
+    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        await super()._on_partitions_assigned(assigned, generation_id)
+        self.joined = True
+        self.came_round()
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
@@ -129,11 +154,11 @@ class App(faust.App):
         """None: there are no tables to keep, and the file system may be read-only."""
 
 
-def build(settings: WorkerSettings, topics: Iterable[str], work: Callable[[Queue[Fetched]], Awaitable[None]]) -> App:
+def build(settings: WorkerSettings, topics: Iterable[str], watchdog: Watchdog, work: Callable[[Queue[Fetched]], Awaitable[None]]) -> App:
     """The application whose one agent hands what is fetched to `work`; raises NoFastIteratorError."""
     if getattr(faust.streams, "_CStreamIterator", None) is None:
         raise NoFastIteratorError("faust-streaming was installed without its compiled iterator; install the wheel of this platform")
-    app = App(settings.group, **_options(settings))
+    app = App(watchdog, settings.group, **_options(settings))
 
     async def intake(stream: Any) -> None:
         # Iterating over the channel is what subscribes; nothing comes through it. A restarted agent must not subscribe again.

@@ -20,12 +20,17 @@ def leave() -> None:
 
 
 class Watchdog:
-    """Watches the parts of a program. `busy` says that a part got on and has more to do, `idle` that it waits for work."""
+    """Watches the parts of a program.
+
+    `busy` says that a part got on and has more to do, `idle` that it waits for work; `turning` that a loop came round, as it must
+    again whether there is work or not, until `idle` says that it need not.
+    """
 
     def __init__(self, stall_after: float, stalled: Callable[[], None] = leave) -> None:
         self.stall_after = stall_after
         self.stalled = stalled
         self._since: dict[str, float] = {}
+        self._turned: dict[str, float] = {}
         self._stop = Event()
         self._thread = Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -41,22 +46,28 @@ class Watchdog:
         """The part got on, and is at work."""
         self._since[part] = monotonic()
 
+    def turning(self, part: str) -> None:
+        """The part came round, and will again."""
+        self._turned[part] = monotonic()
+
     def idle(self, part: str) -> None:
-        """The part waits for work, which may take any time."""
+        """The part waits for work, or for others, which may take any time."""
         self._since.pop(part, None)
+        self._turned.pop(part, None)
 
     @property
     def is_idle(self) -> bool:
-        """Whether all parts wait for work."""
+        """Whether no part is at work."""
         return not self._since
 
-    def late(self, now: float) -> bool:
-        """Whether a part has been at work for too long without getting on."""
-        return any(now - since > self.stall_after for since in list(self._since.values()))
+    def late(self, now: float) -> list[str]:
+        """The parts that have been at work, or not come round, for too long."""
+        watched = [*self._since.copy().items(), *self._turned.copy().items()]
+        return [part for part, since in watched if now - since > self.stall_after]
 
     def _watch(self) -> None:
         while not self._stop.wait(min(1.0, self.stall_after / 4)):
-            if self.late(monotonic()):
-                structlog.get_logger("watchdog").critical("no_progress", seconds=self.stall_after)
+            if late := self.late(monotonic()):
+                structlog.get_logger("watchdog").critical("no_progress", parts=late, seconds=self.stall_after)
                 self.stalled()
                 return

@@ -58,7 +58,7 @@ class Worker:
         self.metrics = metrics
         self.watchdog = watchdog
         self.log = structlog.get_logger("worker")
-        self.app: App = build(settings, topics, self.run)
+        self.app: App = build(settings, topics, watchdog, self.run)
         self.reading = Reading(self.hands[0].tool.read, settings.batch, len(self.hands))
         self.deciding = Deciding(settings, ledger, metrics, watchdog)
         self.ended: Future[None] = asyncio.get_running_loop().create_future()

@@ -4,7 +4,11 @@ import shutil
 from pathlib import Path
 
 import psycopg
+import pytest
+from aiokafka.errors import KafkaConnectionError
 
+from caremonth.cli_errors import RefusedError
+from caremonth.cli_streams import _finish
 from ledger.database import HEAD
 from ledger.rule_files import PACKAGED
 from tests.streams.plant import Plant, plain
@@ -36,3 +40,13 @@ def test_a_worker_without_its_topics_says_how_to_create_them(plant: Plant) -> No
     done = plant.command("worker", "--brokers", plant.kafka.bootstrap, "--prefix", f"{plant.prefix}no.")
     assert done.returncode == 1
     assert "care.time-log is missing; create it with `caremonth topics create`" in done.stderr
+
+
+def test_a_broker_that_goes_away_while_a_worker_starts_is_told_in_a_sentence() -> None:
+    """Given a broker that answered when its topics were looked at, when no answer comes after that, then nothing is called a fault."""
+
+    async def start() -> None:
+        raise KafkaConnectionError("Unable to bootstrap")
+
+    with pytest.raises(RefusedError, match="the broker does not answer any more; start this again when it does"):
+        _finish(start())
