@@ -46,6 +46,19 @@ class _Calm(Pipeline):
     def _fetch_gen(self, *, flush: bool) -> Generator[Any, Any, None]:  # noqa: ARG002  the server answers each by itself
         yield from super()._fetch_gen(flush=False)
 
+    def _sync_gen(self) -> Generator[Any, Any, None]:
+        if self._is_waiting:
+            yield from super()._sync_gen()
+
+    def _exit_gen(self) -> Generator[Any, Any, None]:
+        if self._is_waiting:
+            yield from super()._exit_gen()
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether there is anything to send or to be answered: else a way to the server would bring nothing."""
+        return bool(self.command_queue or self.result_queue)
+
 
 class PromptCursor(BinaryCursor):
     """One whose statement has been carried out when `execute` returns, also in a pipeline, as SQLAlchemy takes for granted."""

@@ -136,7 +136,7 @@ class Ledger(Reader):
         due. Where others write as well, patients whom one of them has at hand are left to the next time.
         """
         _ = self.rules  # a new ledger takes its rules on in a transaction of its own, which would wait for this one
-        if not look(self.engine, draining.waits):
+        if not look(self.engine, draining.waits, once=True):
             return False
         start = self._turn
         page: Page | None = start
@@ -154,7 +154,7 @@ class Ledger(Reader):
         What becomes due meanwhile, and patients whom another writer has at hand, are left to the next round. Who is `sure` that something
         is due saves the look for it. A round may be done in halves beside each other (`halves`), each from its `page` on.
         """
-        page = page or (Page() if sure or look(self.engine, draining.waits) else None)
+        page = page or (Page() if sure or look(self.engine, draining.waits, once=True) else None)
         while page is not None:
             portion = self._portion(limit, page, wait=False, on=True)
             yield portion.decided

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import chain
+from math import inf
 from operator import itemgetter
+from time import monotonic
 from typing import Any, Final
 
-from psycopg import OperationalError
+from psycopg import Error, OperationalError
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from sqlalchemy import URL, Connection, Engine, Integer, LargeBinary, Table, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from ledger import commits
 from ledger.driver import PromptCursor, later, rows, said
@@ -23,6 +25,9 @@ from ledger.packed import Documents, Numbers, Packed, Texts
 OLDEST: Final = (13,)
 WAIT_SECONDS: Final = 60.0
 WAIT: Final = "caremonth_wait"
+FRESH: Final = 1.0
+"""Seconds for which a session that rests is taken to be there still; who is mistaken tries again. One that rests longer is asked."""
+_RESTS: Final = "caremonth_rests"
 SETTINGS: Final = {
     "application_name": "caremonth",
     "idle_in_transaction_session_timeout": "5s",
@@ -69,12 +74,20 @@ def postgres_engine(url: URL) -> Engine:
     engine = create_engine(
         known,
         connect_args={"cursor_factory": PromptCursor},
-        pool_pre_ping=True,
         pool_recycle=commits.SESSION_SECONDS,
         pool_size=4,
         max_overflow=16,
         execution_options={WAIT: wait},
     )
+
+    @event.listens_for(engine, "checkin")
+    def _rests(_connection: Any, record: Any) -> None:
+        record.info[_RESTS] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _wakes(connection: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get(_RESTS, inf) > FRESH and not _answers(engine, connection):
+            raise DisconnectionError
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: Any) -> None:
@@ -87,6 +100,13 @@ def postgres_engine(url: URL) -> Engine:
         connection.commit()
 
     return engine
+
+
+def _answers(engine: Engine, connection: Any) -> bool:
+    try:
+        return engine.dialect.do_ping(connection)
+    except Error:
+        return False
 
 
 def _wait_of(url: URL) -> float:

@@ -83,18 +83,22 @@ def look(engine: Engine, work: Callable[[Connection], T], *, once: bool = False)
 def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType, wait: float, *, pipeline: bool) -> T:
     from ledger import commits
 
+    reached: tuple[commits.Mark, T] | None = None
     with engine.connect() as connection:
         begun = connection.begin()
-        with pipelined(connection) if pipeline else nullcontext():
-            made = commits.mark(connection)
-            connection.info[locks.BATCH] = made.token
-            done = work(connection)
         try:
-            begun.commit()
+            with pipelined(connection) if pipeline else nullcontext():
+                made = commits.mark(connection)
+                connection.info[locks.BATCH] = made.token
+                done = work(connection)
+                reached = made, done
+                # Said with what is still to be answered: where that failed, this one rolls back, and the failure is what is told.
+                begun.commit()
         except DBAPIError as error:
-            if not (postgres.is_lost(error) and _was_committed(engine, made, wait)):
+            if reached is None or not (postgres.is_lost(error) and _was_committed(engine, reached[0], wait)):
                 raise
-    return done
+            return reached[1]
+        return done
 
 
 def _was_committed(engine: Engine, made: commits.Mark, wait: float) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Queue
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from ssl import create_default_context
 from typing import Any, Final, cast
 
@@ -30,9 +31,9 @@ FETCH: Final = 262_144
 """Bytes of a partition fetched at once; a record that is larger comes alone."""
 PIECE: Final = 1_000
 """Records handed over at once: they are read piece by piece while others are taken."""
-PACE: Final = 0.02
-"""Seconds between two fetches at the end of the streams. A batch costs much whatever it holds: twice as many kept client, broker and
-database so busy with small ones that the latest lines came later."""
+LINGER: Final = 0.1
+"""Seconds for which the next fetch waits at most, at the end of the streams, for the last one to be taken. A batch costs much whatever it
+holds, and what was fetched early would only wait beside what it could have been fetched with."""
 FETCHING: Final = "fetching"
 RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 Fetched = Mapping[Any, Sequence[ConsumerRecord]]
@@ -108,9 +109,9 @@ class Consumer(aiokafka.Consumer):
             records, _ = await self._wait_next_records(1.0)
             if records:
                 app.watchdog.idle(FETCHING)  # whoever is at work on what was fetched is watched
-                await app.fetched.put(records)
+                await app.hand_over(records)
                 if cast(ConsumerThread, self._thread).behind < PIECE:
-                    await asyncio.sleep(PACE)
+                    await app.taken()
 
 
 class Transport(aiokafka.Transport):
@@ -131,11 +132,35 @@ class App(faust.App):
         self.fetched: Queue[Fetched] = Queue(1)
         self.watchdog = watchdog
         self.joined = False
+        self._under_way = 0
+        self._all_taken = asyncio.Event()
 
     def came_round(self) -> None:
         """Fetching goes on, as it must while nobody rebalances."""
         if self.joined:
             self.watchdog.turning(FETCHING)
+
+    async def hand_over(self, fetched: Fetched) -> None:
+        """Give a fetch to whoever reads the queue, once the one before it is gone from there."""
+        self._under_way += sum(map(len, fetched.values()))
+        self._all_taken.clear()
+        await self.fetched.put(fetched)
+
+    @contextmanager
+    def taking(self, records: int) -> Iterator[None]:
+        """So many of the records that were handed over are taken in the block."""
+        try:
+            yield
+        finally:
+            self._under_way -= records
+            if self._under_way <= 0:
+                self._all_taken.set()
+
+    async def taken(self) -> None:
+        """Wait until all that was handed over is taken, or for `LINGER` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._all_taken.wait()
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         self.joined = False

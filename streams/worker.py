@@ -94,7 +94,7 @@ class Worker:
                 self.watchdog.busy(hand.part)
                 caught_up = self._caught_up()
                 at_once = caught_up and max(len(records), self.deciding.undecided) <= AT_ONCE
-                if records:
+                with self.app.taking(len(records)):
                     await self._take(hand, records, at_once=at_once)
                 self.deciding.took(0 if at_once else len(records), caught_up=caught_up)
                 if monotonic() - self.committed_at >= self.settings.commit_every and self._committing.done():
