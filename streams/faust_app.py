@@ -23,6 +23,7 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP
 
 from streams import lenient
+from streams.gate import Gate
 from streams.records import Place, Record
 from streams.settings import Broker, WorkerSettings
 from streams.watchdog import Watchdog
@@ -50,6 +51,7 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     """
 
     behind = 0
+    _gate: Gate | None = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         lenient.install()
@@ -69,8 +71,12 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
         return True
 
     async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
-        found = await super()._fetch_records(consumer, *arguments, **options)
+        if self._gate is None or self._gate.fetcher is not consumer._fetcher:
+            self._gate = Gate(consumer._fetcher)
+        with self._gate.wanted():
+            found = await super()._fetch_records(consumer, *arguments, **options)
         self.behind = _behind(consumer)
+        self._gate.ahead = self.behind >= PIECE
         return found
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:

@@ -5,10 +5,13 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.faust_app import FETCHING, App, Fetched, build
+from streams.gate import Gate
 from streams.settings import Broker, WorkerSettings
 from streams.watchdog import Watchdog
+from tests.servers import Kafka
 
 NOBODY: set[Any] = set()
 
@@ -65,6 +68,51 @@ async def test_a_loop_that_waits_for_the_taking_is_not_late(app: App, monkeypatc
     finally:
         loop.cancel()
         consumer._thread.thread_loop.close()
+
+
+async def test_the_next_fetch_waits_for_what_was_handed_over(app: App) -> None:
+    """Given a fetch that is at work, then the next is put off until all of it is taken, also where that fails; and not for ever."""
+    await app.hand_over({"t": ["a", "b"], "u": ["c"]})
+    waiting = asyncio.create_task(app.taken())
+    for records in (2, 0):
+        with app.taking(records):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+    with pytest.raises(RuntimeError), app.taking(1):
+        raise RuntimeError
+    await asyncio.wait_for(waiting, 60)
+    await app.fetched.get()
+    await app.hand_over({"t": ["d"]})
+    await asyncio.wait_for(app.taken(), 60)
+
+
+@pytest.mark.parametrize(("ahead", "wanted"), [(True, [b"1"]), (False, [b"1", b"2", b"3"])], ids=["ahead of need", "when wanted"])
+async def test_what_came_while_nobody_wanted_it_is_handed_over_with_what_came_before(
+    kafka_server: Kafka, prefix: str, ahead: bool, wanted: list[bytes]
+) -> None:
+    """Given a record that was read, then three more: aiokafka by itself had fetched the first of them, and hands it over alone."""
+    place = TopicPartition(f"{prefix}wanted", 0)
+    kafka_server.create_topics({place.topic: 1})
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=kafka_server.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_server.bootstrap, acks="all") as producer, consumer:
+        consumer.assign([place])
+        gate = Gate(consumer._fetcher)
+        gate.ahead = ahead
+
+        async def read() -> list[bytes]:
+            found: list[Any] = []
+            with gate.wanted():
+                while not found:
+                    found = (await consumer.getmany(timeout_ms=500)).get(place, [])
+            return [record.value for record in found]
+
+        await producer.send_and_wait(place.topic, b"0", partition=0)
+        assert await read() == [b"0"]
+        for value in (b"1", b"2", b"3"):
+            await producer.send_and_wait(place.topic, value, partition=0)
+            while ahead and place not in consumer._fetcher._records:  # noqa: ASYNC110 - the fetcher tells nobody
+                await asyncio.sleep(0.01)
+        assert await read() == wanted
 
 
 class Fetches:
