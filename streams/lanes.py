@@ -15,7 +15,7 @@ from typing import Final
 from ledger.arrivals import Arrival
 from streams.records import Read
 
-PATIENTS: Final = 600
+PATIENTS: Final = 450
 """So many patients of a lane are in a batch at most: a backlog of many patients would need their documents' memory all at once."""
 
 

@@ -8,14 +8,15 @@ from typing import Final, NamedTuple
 class Sizes(NamedTuple):
     """`patients` × `months` make the stream, about 20 events each; `entries` are those of one month whose deciding is timed.
 
-    `runs` are the repetitions, `processes` those of a whole process; `decisions` are the patient-months decided in a run, `history_*`
-    what is decided again: patients of five years, so many times over.
+    `runs` are the repetitions, `processes` those of a whole process, `broker_runs` those behind a broker; `decisions` are the
+    patient-months decided in a run, `history_*` what is decided again: patients of five years, so many times over.
     """
 
     patients: int
     topic_patients: int
     steady_patients: int
     restarts: int
+    broker_runs: int
     months: int
     sites: int
     runs: int
@@ -32,6 +33,7 @@ DEFAULT: Final = Sizes(
     topic_patients=1_600,
     steady_patients=700,
     restarts=3,
+    broker_runs=3,
     months=6,
     sites=6,
     runs=5,
@@ -42,12 +44,13 @@ DEFAULT: Final = Sizes(
     history_patients=85,
     history_copies=40,
 )
-FULL: Final = DEFAULT._replace(patients=8_300, topic_patients=16_000, decisions=1_000, history_copies=200)
+FULL: Final = DEFAULT._replace(patients=8_300, topic_patients=16_000, broker_runs=1, decisions=1_000, history_copies=200)
 TINY: Final = Sizes(
     patients=6,
     topic_patients=6,
     steady_patients=6,
     restarts=1,
+    broker_runs=1,
     months=1,
     sites=2,
     runs=1,
