@@ -207,7 +207,7 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
     import asyncio
     import logging
 
-    from aiokafka.errors import KafkaConnectionError
+    from aiokafka.errors import KafkaConnectionError, KafkaError
 
     from caremonth.cli_errors import RefusedError
     from streams.admin import BrokerError
@@ -221,3 +221,5 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
     except KafkaConnectionError:
         # It answered when the topics were looked at: an orchestrator starts this anew, as it does after a crash.
         raise RefusedError("the broker does not answer any more; start this again when it does") from None
+    except KafkaError as error:
+        raise RefusedError(f"the broker refused: {type(error).__name__}; see its log") from None

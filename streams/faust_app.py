@@ -11,6 +11,7 @@ from asyncio import Queue
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from ssl import create_default_context
+from time import monotonic
 from typing import Any, Final, cast
 
 import faust
@@ -23,6 +24,7 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP
 
 from streams import lenient
+from streams.admin import BrokerError
 from streams.gate import Gate
 from streams.records import Place, Record
 from streams.settings import Broker, WorkerSettings
@@ -36,6 +38,8 @@ LINGER: Final = 0.1
 """Seconds for which the next fetch waits at most, at the end of the streams, for the last one to be taken. A batch costs much whatever it
 holds, and what was fetched early would only wait beside what it could have been fetched with."""
 FETCHING: Final = "fetching"
+LOST_FOR: Final = 30.0
+"""Seconds in which a worker tries to get back into its group, whatever the broker says; then it ends."""
 RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
 Fetched = Mapping[Any, Sequence[ConsumerRecord]]
 
@@ -52,6 +56,7 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
 
     behind = 0
     _gate: Gate | None = None
+    _lost_at: float | None = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         lenient.install()
@@ -73,11 +78,32 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
         if self._gate is None or self._gate.fetcher is not consumer._fetcher:
             self._gate = Gate(consumer._fetcher)
+        if not consumer._closed:
+            self._stay_member(consumer)
         with self._gate.wanted():
             found = await super()._fetch_records(consumer, *arguments, **options)
         self.behind = _behind(consumer)
         self._gate.ahead = self.behind >= PIECE
         return found
+
+    def _stay_member(self, consumer: Any) -> None:
+        """Take note of an error that the client came by in its group, and join again; one that stays is raised as BrokerError.
+
+        The client stops dealing with its group until somebody takes note, which Faust never does: a worker would go on by an old
+        assignment, or hold up all others while they wait for it to join them again.
+        """
+        try:
+            if consumer._fetcher.error_future.done():
+                consumer._fetcher.error_future.result()
+            consumer._coordinator.check_errors()
+            self._lost_at = None
+        except KafkaError as error:
+            self._lost_at = self._lost_at or monotonic()
+            ended = consumer._fetcher.error_future.done() or consumer._coordinator._coordination_task.done()
+            if ended or monotonic() - self._lost_at > LOST_FOR:
+                raise BrokerError(f"the worker lost its group ({type(error).__name__}); see the broker's log, and start it again") from None
+            structlog.get_logger("worker").warning("joins_again", error=type(error).__name__)
+            consumer._coordinator.request_rejoin()
 
     async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """Where partitions that are ours end, by the broker's last word; asked in the thread that assigns them."""

@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import faust
 import faust.streams
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaConnectionError
 from faust.cli.worker import worker
 from faust.exceptions import ValueDecodeError
 from faust.transport.consumer import Consumer, ThreadDelegateConsumer
@@ -280,3 +282,23 @@ async def test_the_commit_that_takes_offsets_runs_in_the_consumers_thread_for_as
     assert list(inspect.signature(ThreadDelegateConsumer._commit).parameters) == ["self", "offsets"]
     assert "if tp in self.assignment()" in inspect.getsource(driver.AIOKafkaConsumerThread._commit)
     assert isinstance(application().consumer, ThreadDelegateConsumer)
+
+
+# What aiokafka tells whoever reads, Faust's reading passes over.
+
+
+async def test_the_client_leaves_its_group_alone_until_somebody_takes_note_of_an_error_which_faust_never_does(
+    kafka_server: Kafka, prefix: str
+) -> None:
+    package = Path(faust.__file__).parent
+    assert not [path for path in package.rglob("*.py") if "check_errors" in path.read_text(encoding="utf-8")]
+    consumer: Any = AIOKafkaConsumer(bootstrap_servers=kafka_server.bootstrap, group_id=f"{prefix}noted")
+    async with consumer:
+        coordinator: GroupCoordinator = consumer._coordinator
+        waiting = asyncio.ensure_future(coordinator._push_error_to_user(KafkaConnectionError()))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        with pytest.raises(KafkaConnectionError):
+            coordinator.check_errors()
+        await asyncio.wait_for(waiting, 60)
+        coordinator.check_errors()

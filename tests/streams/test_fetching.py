@@ -1,12 +1,16 @@
 """The loop that fetches is watched from the end of a rebalance on: who only says that it is alive keeps its partitions from all others."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaError, UnknownError
 
+from streams.admin import BrokerError
 from streams.faust_app import FETCHING, App, Fetched, build
 from streams.gate import Gate
 from streams.settings import Broker, WorkerSettings
@@ -113,6 +117,65 @@ async def test_what_came_while_nobody_wanted_it_is_handed_over_with_what_came_be
             while ahead and place not in consumer._fetcher._records:  # noqa: ASYNC110 - the fetcher tells nobody
                 await asyncio.sleep(0.01)
         assert await read() == wanted
+
+
+@pytest.mark.parametrize("error", [UnknownError(), None], ids=["an error", "nothing"])
+async def test_who_lost_the_group_for_a_moment_joins_again(app: App, error: KafkaError | None) -> None:
+    """Given an error that aiokafka waits for somebody to take note of, then it goes on, and the worker joins its group again."""
+    consumer = client(error)
+    assert await thread(app)._fetch_records(consumer, NOBODY, timeout=0) == {}
+    assert consumer._coordinator.asked == (["note", "join"] if error else ["note"])
+
+
+@pytest.mark.parametrize("lost", ["for long", "with its coordination", "with its fetching"])
+async def test_who_lost_the_group_for_good_ends(app: App, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer, reader = client(UnknownError()), thread(app)
+    if lost == "for long":
+        await reader._fetch_records(consumer, NOBODY, timeout=0)
+        monkeypatch.setattr("streams.faust_app.LOST_FOR", 0.0)
+    else:
+        ended = consumer._fetcher.error_future if lost == "with its fetching" else consumer._coordinator._coordination_task
+        ended.set_exception(KafkaError())
+    with pytest.raises(BrokerError, match="the worker lost its group"):
+        await reader._fetch_records(consumer, NOBODY, timeout=0)
+
+
+def thread(app: App) -> Any:
+    """The application's consumer thread, which is not started: its calls are made here."""
+    found: Any = app.consumer
+    found._thread.thread_loop.close()
+    return found._thread
+
+
+def client(error: KafkaError | None) -> Any:
+    """A client of the broker that has come by an error, and fetches nothing."""
+
+    async def fetched_records(*_: object, **__: object) -> dict[str, list[object]]:
+        return {}
+
+    class Coordinator:
+        def __init__(self) -> None:
+            self.asked = list[str]()
+            self._coordination_task = asyncio.get_running_loop().create_future()
+
+        def check_errors(self) -> None:
+            self.asked.append("note")
+            if error is not None:
+                raise error
+
+        def request_rejoin(self) -> None:
+            self.asked.append("join")
+
+    fetcher = SimpleNamespace(
+        error_future=asyncio.get_running_loop().create_future(),
+        fetched_records=fetched_records,
+        _closed=False,
+        _subscriptions=SubscriptionState(),
+        _get_actions_per_node=None,
+        _notify=id,
+        _wait_consume_future=None,
+    )
+    return SimpleNamespace(_fetcher=fetcher, _coordinator=Coordinator(), _closed=False, _subscription=fetcher._subscriptions)
 
 
 class Fetches:
