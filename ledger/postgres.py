@@ -15,7 +15,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from sqlalchemy import URL, Connection, Engine, Integer, LargeBinary, Table, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from ledger import commits
 from ledger.driver import PromptCursor, later, rows, said
@@ -26,7 +26,8 @@ OLDEST: Final = (13,)
 WAIT_SECONDS: Final = 60.0
 WAIT: Final = "caremonth_wait"
 FRESH: Final = 1.0
-"""Seconds for which a session that rests is taken to be there still; who is mistaken tries again. One that rests longer is asked."""
+"""Seconds for which a session that rests is taken to be there still; one that rests longer is asked. Writers and looks that are mistaken
+try again; another read is refused, as one is that a restart of the server cuts off."""
 _RESTS: Final = "caremonth_rests"
 SETTINGS: Final = {
     "application_name": "caremonth",
@@ -87,7 +88,7 @@ def postgres_engine(url: URL) -> Engine:
     @event.listens_for(engine, "checkout")
     def _wakes(connection: Any, record: Any, _proxy: Any) -> None:
         if monotonic() - record.info.get(_RESTS, inf) > FRESH and not _answers(engine, connection):
-            raise DisconnectionError
+            raise InvalidatePoolError
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, record: Any) -> None:

@@ -95,7 +95,11 @@ def _once(engine: Engine, work: Callable[[Connection], T], postgres: ModuleType,
                 # Said with what is still to be answered: where that failed, this one rolls back, and the failure is what is told.
                 begun.commit()
         except DBAPIError as error:
-            if reached is None or not (postgres.is_lost(error) and _was_committed(engine, reached[0], wait)):
+            if reached is None:
+                raise
+            # What was said behind the failure may be prepared by the driver's books and not by the server's: no session to go on with.
+            connection.invalidate()
+            if not (postgres.is_lost(error) and _was_committed(engine, reached[0], wait)):
                 raise
             return reached[1]
         return done

@@ -38,6 +38,8 @@ LINGER: Final = 0.1
 """Seconds for which the next fetch waits at most, at the end of the streams, for the last one to be taken. A batch costs much whatever it
 holds, and what was fetched early would only wait beside what it could have been fetched with."""
 FETCHING: Final = "fetching"
+COMMIT_WITHIN: Final = 5.0
+"""Seconds a commit may take: while the broker is away it would be tried again for ever, and fetching wait behind it."""
 LOST_FOR: Final = 30.0
 """Seconds in which a worker tries to get back into its group, whatever the broker says; then it ends."""
 RAW: Final[dict[str, Any]] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
@@ -68,8 +70,9 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         known = {TopicPartition(*place): offset for place, offset in offsets.items() if place in self.assignment()}
         try:
-            await self._ensure_consumer().commit(known)
-        except (KafkaError, IllegalStateError) as error:
+            async with asyncio.timeout(COMMIT_WITHIN):
+                await self._ensure_consumer().commit(known)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
             # The ledger's positions hold; the next commit says the same and more.
             structlog.get_logger("worker").warning("not_committed", error=type(error).__name__)
             return False
@@ -78,30 +81,38 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
     async def _fetch_records(self, consumer: Any, *arguments: Any, **options: Any) -> Any:
         if self._gate is None or self._gate.fetcher is not consumer._fetcher:
             self._gate = Gate(consumer._fetcher)
-        if not consumer._closed:
-            self._stay_member(consumer)
         with self._gate.wanted():
-            found = await super()._fetch_records(consumer, *arguments, **options)
+            try:
+                found = await super()._fetch_records(consumer, *arguments, **options)
+            except KafkaError:
+                if consumer._coordinator._pending_exception is None:
+                    raise
+                found = {}  # told to whoever waits for records as well; `stay_member` takes note of it
         self.behind = _behind(consumer)
         self._gate.ahead = self.behind >= PIECE
         return found
 
-    def _stay_member(self, consumer: Any) -> None:
-        """Take note of an error that the client came by in its group, and join again; one that stays is raised as BrokerError.
+    def stay_member(self, lost: Callable[[Exception], object]) -> None:
+        """Take note of an error that the client came by in its group, and join again; one that stays is `lost`. Called in the thread.
 
         The client stops dealing with its group until somebody takes note, which Faust never does: a worker would go on by an old
         assignment, or hold up all others while they wait for it to join them again.
         """
+        consumer: Any = self._consumer
+        if consumer is None or consumer._closed:
+            return
         try:
             if consumer._fetcher.error_future.done():
                 consumer._fetcher.error_future.result()
             consumer._coordinator.check_errors()
-            self._lost_at = None
+            if cast(App, self.app).joined:
+                self._lost_at = None
         except KafkaError as error:
             self._lost_at = self._lost_at or monotonic()
             ended = consumer._fetcher.error_future.done() or consumer._coordinator._coordination_task.done()
             if ended or monotonic() - self._lost_at > LOST_FOR:
-                raise BrokerError(f"the worker lost its group ({type(error).__name__}); see the broker's log, and start it again") from None
+                lost(BrokerError(f"the worker lost its group ({type(error).__name__}); see the broker's log, and start it again"))
+                return
             structlog.get_logger("worker").warning("joins_again", error=type(error).__name__)
             consumer._coordinator.request_rejoin()
 
@@ -174,9 +185,9 @@ class App(faust.App):
 
     async def hand_over(self, fetched: Fetched) -> None:
         """Give a fetch to whoever reads the queue, once the one before it is gone from there."""
+        await self.fetched.put(fetched)
         self._under_way += sum(map(len, fetched.values()))
         self._all_taken.clear()
-        await self.fetched.put(fetched)
 
     @contextmanager
     def taking(self, records: int) -> Iterator[None]:
@@ -202,7 +213,8 @@ class App(faust.App):
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         await super()._on_partitions_assigned(assigned, generation_id)
         self.joined = True
-        self.came_round()
+        # Before it lets fetching go on Faust asks where the group has read to, for as long as a request may take.
+        self.watchdog.turning(FETCHING, self.conf.broker_request_timeout)
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
@@ -290,3 +302,10 @@ async def ends(app: faust.App, places: Iterable[Place]) -> dict[Place, int]:
     consumer: Any = app.consumer
     thread = cast(ConsumerThread, consumer._thread)  # Faust's own call raises in the midst of a rebalance
     return await thread.ends(places)
+
+
+def stay_member(app: App, lost: Callable[[Exception], object]) -> None:
+    """Have the client's errors in its group taken note of, in its thread; one that stays is `lost`, which is called in this one."""
+    consumer: Any = app.consumer
+    loop, thread = asyncio.get_running_loop(), cast(ConsumerThread, consumer._thread)
+    thread.thread_loop.call_soon_threadsafe(thread.stay_member, lambda error: loop.call_soon_threadsafe(lost, error))

@@ -46,9 +46,9 @@ class Watchdog:
         """The part got on, and is at work."""
         self._since[part] = monotonic()
 
-    def turning(self, part: str) -> None:
-        """The part came round, and will again."""
-        self._turned[part] = monotonic()
+    def turning(self, part: str, more: float = 0.0) -> None:
+        """The part came round, and will again; this time it may take so many seconds more."""
+        self._turned[part] = monotonic() + more
 
     def idle(self, part: str) -> None:
         """The part waits for work, or for others, which may take any time."""

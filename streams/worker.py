@@ -21,7 +21,7 @@ import structlog
 
 from ledger import FencedError, Ledger
 from streams.deciding import Deciding
-from streams.faust_app import App, Fetched, behind, build, commit, ends
+from streams.faust_app import App, Fetched, behind, build, commit, ends, stay_member
 from streams.hands import Hand
 from streams.intake import GapsError, Intake
 from streams.metrics import Metrics
@@ -72,7 +72,8 @@ class Worker:
     async def run(self, fetched: Queue[Fetched]) -> None:
         """Take what arrives until cancelled. A failure ends the process, never the agent alone: Faust would go on past the batch."""
         if not self._beside:
-            self._beside = [asyncio.create_task(self._guarded(one)) for one in (self.reading.run(fetched), self.deciding.run())]
+            beside = (self.reading.run(fetched), self.deciding.run(), self._stay_member())
+            self._beside = [asyncio.create_task(self._guarded(one)) for one in beside]
         self._taking = [asyncio.create_task(self._guarded(self._take_on(hand))) for hand in self.hands]
         await asyncio.gather(*self._taking)
 
@@ -87,6 +88,11 @@ class Worker:
         """End the process for this reason, unless there is one already."""
         if not self.ended.done():
             self.ended.set_exception(error)
+
+    async def _stay_member(self) -> None:
+        while True:
+            await asyncio.sleep(IDLE)
+            stay_member(self.app, self.fail)
 
     async def _take_on(self, hand: Hand[Intake]) -> None:
         while True:

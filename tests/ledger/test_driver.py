@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
-from ledger import driver, open_ledger, schema
+from ledger import LedgerError, driver, open_ledger, schema
 from ledger.database import pipelined
 from ledger.postgres import is_lost
 from ledger.retry import transaction
@@ -63,6 +63,51 @@ def test_a_race_that_shows_late_is_tried_again(database_url: str) -> None:
         assert len(tries) == 2
         with ledger.engine.connect() as connection:
             assert connection.execute(KEYS).scalars().all() == ["a", "try-2"]
+
+
+def test_a_transaction_of_what_was_only_said_is_committed(database_url: str) -> None:
+    with open_ledger(database_url) as ledger:
+        transaction(ledger.engine, lambda connection: driver.said(connection, SAY, ["a"]), pipeline=True)
+        with ledger.engine.connect() as connection:
+            assert connection.execute(KEYS).scalars().all() == ["a"]
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["answers-between", "none"])
+def test_a_commit_said_behind_what_failed_is_told_to_be_none(database_url: str, asks: bool) -> None:
+    """Postgres answers such a COMMIT without an error: it rolls back."""
+
+    def work(connection: Connection) -> None:
+        driver.said(connection, SAY, ["a"])
+        if asks:
+            assert driver.rows(connection, "SELECT count(*) FROM performers") == [(1,)]
+        driver.said(connection, "SELECT 1 / 0")
+
+    with open_ledger(database_url) as ledger:
+        with pytest.raises(LedgerError, match="DivisionByZero"):
+            transaction(ledger.engine, work, pipeline=True)
+        with ledger.engine.connect() as connection:
+            assert connection.execute(KEYS).all() == []
+        transaction(ledger.engine, lambda connection: driver.said(connection, SAY, ["b"]), pipeline=True)
+
+
+def test_what_was_to_be_prepared_behind_a_failure_is_still_understood(database_url: str) -> None:
+    """Given a statement that is common enough to be prepared behind one that fails, then the next transactions can say it again."""
+    common = "SELECT 41 + %s::int"
+
+    def one(connection: Connection) -> list[tuple[int]]:
+        return driver.rows(connection, common, [1])
+
+    def failing(connection: Connection) -> None:
+        driver.said(connection, "SELECT 1 / length(pg_sleep(0.2)::text)")  # fails when the next is said already
+        driver.said(connection, common, [1])
+
+    for times in range(3, 8):
+        with open_ledger(database_url) as ledger:
+            for _ in range(times):
+                assert transaction(ledger.engine, one, pipeline=True) == [(42,)]
+            with pytest.raises(LedgerError, match="DivisionByZero"):
+                transaction(ledger.engine, failing, pipeline=True)
+            assert transaction(ledger.engine, one, pipeline=True) == [(42,)]
 
 
 @pytest.mark.parametrize("asks", [True, False], ids=["at-the-next-answer", "at-the-end"])

@@ -1,6 +1,8 @@
 """The loop that fetches is watched from the end of a rebalance on: who only says that it is alive keeps its partitions from all others."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +12,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaError, UnknownError
 
-from streams.admin import BrokerError
 from streams.faust_app import FETCHING, App, Fetched, build
 from streams.gate import Gate
 from streams.settings import Broker, WorkerSettings
@@ -119,63 +120,96 @@ async def test_what_came_while_nobody_wanted_it_is_handed_over_with_what_came_be
         assert await read() == wanted
 
 
-@pytest.mark.parametrize("error", [UnknownError(), None], ids=["an error", "nothing"])
-async def test_who_lost_the_group_for_a_moment_joins_again(app: App, error: KafkaError | None) -> None:
+async def test_who_lost_the_group_for_a_moment_joins_again(app: App) -> None:
     """Given an error that aiokafka waits for somebody to take note of, then it goes on, and the worker joins its group again."""
-    consumer = client(error)
-    assert await thread(app)._fetch_records(consumer, NOBODY, timeout=0) == {}
-    assert consumer._coordinator.asked == (["note", "join"] if error else ["note"])
+    with member(app) as (reader, coordinator):
+        coordinator.error = UnknownError()
+        assert told(reader) == []
+        assert coordinator.asked == ["note", "join"]
+        assert told(reader) == []
+        assert coordinator.asked == ["note", "join", "note"]
 
 
 @pytest.mark.parametrize("lost", ["for long", "with its coordination", "with its fetching"])
 async def test_who_lost_the_group_for_good_ends(app: App, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    consumer, reader = client(UnknownError()), thread(app)
-    if lost == "for long":
-        await reader._fetch_records(consumer, NOBODY, timeout=0)
-        monkeypatch.setattr("streams.faust_app.LOST_FOR", 0.0)
-    else:
-        ended = consumer._fetcher.error_future if lost == "with its fetching" else consumer._coordinator._coordination_task
-        ended.set_exception(KafkaError())
-    with pytest.raises(BrokerError, match="the worker lost its group"):
-        await reader._fetch_records(consumer, NOBODY, timeout=0)
+    with member(app) as (reader, coordinator):
+        coordinator.error = UnknownError()
+        assert told(reader) == []
+        coordinator.error = UnknownError()
+        if lost == "for long":
+            monkeypatch.setattr("streams.faust_app.LOST_FOR", 0.0)
+        elif lost == "with its coordination":
+            coordinator._coordination_task.set_exception(KafkaError())
+        else:
+            reader._consumer._fetcher.error_future.set_exception(KafkaError())
+        assert ["the worker lost its group" in str(error) for error in told(reader)] == [True]
 
 
-def thread(app: App) -> Any:
-    """The application's consumer thread, which is not started: its calls are made here."""
-    found: Any = app.consumer
-    found._thread.thread_loop.close()
-    return found._thread
+@pytest.mark.parametrize("joined", [True, False], ids=["joined meanwhile", "not yet"])
+async def test_how_long_a_group_is_lost_counts_until_the_worker_has_joined_again(app: App, joined: bool) -> None:
+    with member(app) as (reader, coordinator):
+        coordinator.error = UnknownError()
+        app.joined = joined
+        assert told(reader) == told(reader) == []
+        assert (reader._lost_at is None) is joined
 
 
-def client(error: KafkaError | None) -> Any:
-    """A client of the broker that has come by an error, and fetches nothing."""
+async def test_an_error_of_the_group_that_is_told_to_whoever_fetches_is_left_to_whoever_takes_note(app: App) -> None:
+    """Given a fetch that aiokafka ends with its group's error, then nothing was fetched; an error of the fetch itself is raised."""
+    with member(app) as (reader, coordinator):
+        coordinator._pending_exception = coordinator.error = UnknownError()
+        reader._consumer._fetcher.told = coordinator.error
+        assert await reader._fetch_records(reader._consumer, NOBODY, timeout=0) == {}
+        coordinator._pending_exception = None
+        with pytest.raises(UnknownError):
+            await reader._fetch_records(reader._consumer, NOBODY, timeout=0)
+
+
+def told(reader: Any) -> list[Exception]:
+    """What a look after the group comes to."""
+    lost: list[Exception] = []
+    reader.stay_member(lost.append)
+    return lost
+
+
+@contextmanager
+def member(app: App) -> Iterator[tuple[Any, Any]]:
+    """The application's consumer thread, which is not started, with a client that fetches nothing; and the client's coordinator."""
+    consumer: Any = app.consumer
+    loop, subscription = asyncio.get_running_loop(), SubscriptionState()
+    coordinator = Coordinator()
 
     async def fetched_records(*_: object, **__: object) -> dict[str, list[object]]:
+        if fetcher.told is not None:
+            raise fetcher.told
         return {}
 
-    class Coordinator:
-        def __init__(self) -> None:
-            self.asked = list[str]()
-            self._coordination_task = asyncio.get_running_loop().create_future()
-
-        def check_errors(self) -> None:
-            self.asked.append("note")
-            if error is not None:
-                raise error
-
-        def request_rejoin(self) -> None:
-            self.asked.append("join")
-
     fetcher = SimpleNamespace(
-        error_future=asyncio.get_running_loop().create_future(),
-        fetched_records=fetched_records,
-        _closed=False,
-        _subscriptions=SubscriptionState(),
-        _get_actions_per_node=None,
-        _notify=id,
-        _wait_consume_future=None,
-    )
-    return SimpleNamespace(_fetcher=fetcher, _coordinator=Coordinator(), _closed=False, _subscription=fetcher._subscriptions)
+        told=None, error_future=loop.create_future(), fetched_records=fetched_records, _closed=False, _subscriptions=subscription,
+        _get_actions_per_node=None, _notify=id, _wait_consume_future=None,
+    )  # fmt: skip
+    consumer._thread._consumer = SimpleNamespace(_fetcher=fetcher, _coordinator=coordinator, _closed=False, _subscription=subscription)
+    yield consumer._thread, coordinator
+    consumer._thread.thread_loop.close()
+
+
+class Coordinator:
+    """What the client has of its group: an error that is told once."""
+
+    def __init__(self) -> None:
+        self.asked = list[str]()
+        self.error: KafkaError | None = None
+        self._pending_exception: KafkaError | None = None
+        self._coordination_task = asyncio.get_running_loop().create_future()
+
+    def check_errors(self) -> None:
+        self.asked.append("note")
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+
+    def request_rejoin(self) -> None:
+        self.asked.append("join")
 
 
 class Fetches:
