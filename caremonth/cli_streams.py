@@ -219,7 +219,7 @@ def _finish(work: Coroutine[Any, Any, Any]) -> Any:
     except (BrokerError, ExpiredError, ShrunkError) as error:
         raise RefusedError(str(error)) from None
     except KafkaConnectionError:
-        # It answered when the topics were looked at: an orchestrator starts this anew, as it does after a crash.
-        raise RefusedError("the broker does not answer any more; start this again when it does") from None
+        # Where the topics were looked at it answered then: an orchestrator starts this anew, as it does after a crash.
+        raise RefusedError("the broker does not answer; start it, or name another with --brokers, and run this again") from None
     except KafkaError as error:
         raise RefusedError(f"the broker refused: {type(error).__name__}; see its log") from None

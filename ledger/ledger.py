@@ -122,7 +122,8 @@ class Ledger(Reader):
 
     def unaccounted(self, read: Sequence[Arrival | Parked]) -> list[str]:
         """Origins of input that is neither an accepted event of this content nor in the dead letters."""
-        return look(self.engine, lambda connection: sending.unaccounted(connection, read))
+        words = self.words
+        return look(self.engine, lambda connection: sending.unaccounted(connection, read, words))
 
     def settle(self) -> None:
         """Decide what is due and carry out closes that wait, in bounded transactions; what another writer is deciding is waited for."""
@@ -180,16 +181,17 @@ class Ledger(Reader):
         return transaction(self.engine, work, pipeline=True)
 
     def retry_dead_letters(self) -> Summary:
-        """Take all parked input in again; what is accepted now, or known, leaves the dead letters."""
+        """Take all parked input in again; what is accepted now, or known, leaves the dead letters, and the rest stays as it was."""
         t = schema.dead_letters.c
         with database.reading(self.engine) as connection:
             letters = connection.execute(select(t.id, t.origin, t.raw).order_by(t.seq)).all()
         read = self.read((letter.origin, letter.raw) for letter in letters)
 
         def work(connection: Connection) -> Summary:
-            for some in chunks([letter.id for letter in letters]):
+            fates = intake.take_alone(connection, self.rules, read)
+            for some in chunks([one.id for one, fate in zip(letters, fates, strict=True) if not isinstance(fate, Parked)]):
                 connection.execute(schema.dead_letters.delete().where(t.id.in_(some)))
-            return Summary.of(intake.take_alone(connection, self.rules, read))
+            return Summary.of(fates)
 
         total = transaction(self.engine, work)
         self.settle()

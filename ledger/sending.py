@@ -7,7 +7,8 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
 
-from ledger import schema
+from domain.vocabulary import Vocabulary
+from ledger import arrivals, schema
 from ledger.arrivals import Arrival, Parked, known_digests, letter_id
 from ledger.database import ask, found
 from ledger.keys import one_of
@@ -33,11 +34,19 @@ def letters(connection: Connection, after: int, limit: int) -> list[tuple[int, P
     return [(seq, Parked(reason, message, origin, bytes(raw), tenant)) for seq, reason, message, origin, raw, tenant in rows]
 
 
-def unaccounted(connection: Connection, read: Sequence[Arrival | Parked]) -> list[str]:
-    """Origins of input that is neither an accepted event of this content nor in the dead letters."""
+def unaccounted(connection: Connection, read: Sequence[Arrival | Parked], vocabulary: Vocabulary) -> list[str]:
+    """Origins of input that is neither an accepted event of this content nor in the dead letters.
+
+    What was parked for its message, and not for its event, is accepted when it is retried.
+    """
     known = known_digests(connection, (one.event for one in read if isinstance(one, Arrival)))
     doubtful = [one for one in read if isinstance(one, Parked) or known.get(one.event[:3]) != one.digest]
     t = schema.dead_letters.c
     wanted = [letter_id(one.origin, one.raw) for one in doubtful]
     parked = {identifier for (identifier,) in found(connection, select(t.id).where(one_of(t.id)), wanted)}
-    return [one.origin for one, identifier in zip(doubtful, wanted, strict=True) if identifier not in parked]
+    missing = [one for one, identifier in zip(doubtful, wanted, strict=True) if identifier not in parked]
+    letters = ((one.origin, one.raw) for one in missing if isinstance(one, Parked))
+    again = [one for one in arrivals.read(letters, vocabulary) if isinstance(one, Arrival)]
+    known = known_digests(connection, (one.event for one in again))
+    retried = {one.origin for one in again if known.get(one.event[:3]) == one.digest}
+    return [one.origin for one in missing if one.origin not in retried]

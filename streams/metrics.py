@@ -64,7 +64,7 @@ class Metrics:
 
     def took(self, summary: Summary, records: Iterable[Read]) -> None:
         """Count outcomes, and how old the newest record of each partition was."""
-        for outcome, number in summary._asdict().items():
+        for outcome, number in zip(("accepted", "duplicate", "dead_letter"), summary, strict=True):
             self.events.labels(outcome).inc(number)
         newest = {record.place: record.timestamp for record in records}
         for place, timestamp in newest.items():

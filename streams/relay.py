@@ -89,9 +89,9 @@ class Relay:
             max_batch_size=262_144,
             max_request_size=LARGEST_BATCH,
         )
-        await producer.start()
-        self.metrics.caught_up()
         try:
+            await producer.start()
+            self.metrics.caught_up()
             while not self.stopping.is_set():
                 more = await self.relay_some(producer)
                 self.metrics.moved()

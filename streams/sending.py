@@ -25,9 +25,9 @@ async def send_all(broker: Broker, layout: Layout, inputs: Iterable[tuple[str, b
     producer = AIOKafkaProducer(
         **broker.options(), acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=262_144, max_request_size=5_242_880
     )
-    await producer.start()
     sent, waiting = 0, list[Future[Any]]()
     try:
+        await producer.start()
         for _, raw in inputs:
             topic, key, value, headers = message_of(raw, layout, words)
             waiting.append(await producer.send(topic, value, key, headers=list(headers)))

@@ -43,7 +43,7 @@ def events_in(body: bytes, headers: Headers, most: int) -> list[bytes]:
 
 
 def _media_type(headers: Headers) -> str:
-    value = next((value for name, value in headers if name == "content-type"), "")
+    value = next((value for name, value in headers if name == "content-type"), JSON)
     kind, *parameters = (part.strip().lower() for part in value.split(";"))
     charset = next((p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
     if kind not in (JSON, EVENT, BATCH, LINES) or charset not in ("utf-8", "utf8", "us-ascii"):

@@ -37,6 +37,10 @@ def test_an_array_that_is_none_is_one_event() -> None:
     assert of(b'[{"a":1},{"b":2}', JSON) == [b'[{"a":1},{"b":2}']
 
 
+def test_who_names_no_media_type_sends_json() -> None:
+    assert events_in(b'{"a":1}', [], 10) == [b'{"a":1}']
+
+
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/xml", "application/json; charset=utf-16", "multipart/form-data"])
 def test_other_media_types_are_refused(kind: str) -> None:
     with pytest.raises(Problem, match="content type must be") as refused:

@@ -48,5 +48,5 @@ def test_a_broker_that_goes_away_while_a_worker_starts_is_told_in_a_sentence() -
     async def start() -> None:
         raise KafkaConnectionError("Unable to bootstrap")
 
-    with pytest.raises(RefusedError, match="the broker does not answer any more; start this again when it does"):
+    with pytest.raises(RefusedError, match="the broker does not answer; start it"):
         _finish(start())
