@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from time import monotonic
 from typing import Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from streams import lenient
@@ -15,6 +18,8 @@ from streams.settings import Broker
 
 PATIENCE: Final = 30.0
 """Seconds to wait for what is known to be there."""
+PAUSE: Final = 0.5
+"""Seconds until a broker that is away is asked again."""
 POLL: Final = 500
 """Milliseconds to wait for one answer."""
 
@@ -47,8 +52,8 @@ async def require_reachable(broker: Broker, positions: Mapping[Place, int]) -> N
     """Raise ExpiredError where a partition begins behind its position, though nothing may ever come there, and ShrunkError where it ends
     before it."""
     consumer = committed_reader(broker)
-    await consumer.start()
     try:
+        await consumer.start()
         places = {place: TopicPartition(*place) for place in sorted(positions)}
         beginnings, ends = await consumer.beginning_offsets(places.values()), await consumer.end_offsets(places.values())
     finally:
@@ -60,14 +65,27 @@ async def require_reachable(broker: Broker, positions: Mapping[Place, int]) -> N
             raise ShrunkError(place, positions[place], ends[at])
 
 
+async def reread_when_there(broker: Broker, gaps: list[Gap], waiting: Callable[[], object]) -> list[Record]:
+    """The same as `reread`, when the broker is there again; `waiting` is told each time that it was not."""
+    while True:
+        try:
+            return await reread(broker, gaps)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            structlog.get_logger("worker").warning("not_read_again", gaps=len(gaps), error=type(error).__name__)
+        waiting()
+        await asyncio.sleep(PAUSE)
+
+
 async def reread(broker: Broker, gaps: list[Gap]) -> list[Record]:
     """The records that stand in the gaps. Fewer than offsets where a transaction's markers or compaction took places.
 
     Raises ExpiredError, and TimeoutError where the broker does not hand them over.
     """
     consumer = committed_reader(broker)
-    await consumer.start()
     try:
+        await consumer.start()
         found: list[Record] = []
         for gap in gaps:
             place = TopicPartition(*gap.place)

@@ -27,7 +27,7 @@ from streams.intake import GapsError, Intake
 from streams.metrics import Metrics
 from streams.reading import Reading
 from streams.records import Gap, Place, Read
-from streams.rereading import reread
+from streams.rereading import reread_when_there
 from streams.settings import WorkerSettings
 from streams.watchdog import Watchdog
 
@@ -133,7 +133,7 @@ class Worker:
 
     async def _again(self, hand: Hand[Intake], missing: list[Gap]) -> list[Read]:
         """What stands in the gaps, read again from the broker."""
-        again = await reread(self.settings.broker, missing)
+        again = await reread_when_there(self.settings.broker, missing, lambda: self.watchdog.busy(hand.part))
         self.metrics.gaps.inc(len(missing))
         self.log.warning("read_again", gaps=len(missing), records=len(again))
         return await hand.do(hand.tool.read, again)

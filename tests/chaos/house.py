@@ -45,6 +45,11 @@ class House:
         if code:
             raise AssertionError(f"{name} ended with {code}:\n{self.programs[name].said[-4000:]}")
 
+    def require_running(self) -> None:
+        """Fail where one ended that was not told to: what it left may have been done by the others, and nobody would notice."""
+        for program in self.programs.values():
+            program.require_running()
+
     @property
     def web_port(self) -> int:
         """Where the web server listens now."""

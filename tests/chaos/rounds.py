@@ -57,6 +57,7 @@ def one(house: House, load: Load, number: int, seed: int, trouble: Trouble, dice
         trouble(house, dice)
         sending.result()
     house.plant.drained()
+    house.require_running()
     drained = time.monotonic()
     found = house.plant.reconciled()
     nothing_but_what_was_sent(house.plant, load)

@@ -6,12 +6,14 @@ from itertools import pairwise
 from threading import Event as Signal
 
 import pytest
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import Claim, FencedError, open_ledger
 from streams.intake import GapsError, Intake
 from streams.records import Gap, Place, Record, by_place, gaps, unread
+from streams.rereading import reread_when_there
 from streams.settings import Broker
 from streams.watchdog import Watchdog
 from tests.http.care import entry
@@ -158,3 +160,30 @@ def test_how_to_speak_to_a_broker(broker: Broker, protocol: str) -> None:
     assert ("ssl_context" in options) is broker.tls
     assert options.get("sasl_plain_username") == broker.username
     assert options.get("sasl_mechanism") == ("SCRAM-SHA-512" if broker.username else None)
+
+
+async def test_a_broker_that_is_away_is_waited_for_before_a_gap_is_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a gap, when the broker is away twice and then there, then the gap's records come, and the watchdog was told each time."""
+    gap, waited = Gap(PLACES[0], 1, 2), list[int]()
+    answers: list[Exception | list[Record]] = [KafkaConnectionError(), KafkaConnectionError(), [record(PLACES[0], 1)]]
+
+    async def reread(_broker: Broker, gaps: list[Gap]) -> list[Record]:
+        answer = answers.pop(0)
+        assert gaps == [gap]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("streams.rereading.reread", reread)
+    monkeypatch.setattr("streams.rereading.PAUSE", 0.0)
+    assert await reread_when_there(Broker("h:1"), [gap], lambda: waited.append(1)) == [record(PLACES[0], 1)]
+    assert len(waited) == 2
+
+
+async def test_a_broker_that_refuses_to_read_again_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: object) -> list[Record]:
+        raise TopicAuthorizationFailedError
+
+    monkeypatch.setattr("streams.rereading.reread", refused)
+    with pytest.raises(TopicAuthorizationFailedError):
+        await reread_when_there(Broker("h:1"), [], lambda: None)
