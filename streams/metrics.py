@@ -13,6 +13,8 @@ from streams.records import Place, Read
 
 SIZES = (1, 10, 100, 500, 1_000, 2_000, 4_000, 8_000)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+OUTCOMES = ("accepted", "duplicate", "dead_letter")
+"""What may become of an input, in the order of a `Summary`."""
 
 
 class Metrics:
@@ -64,7 +66,7 @@ class Metrics:
 
     def took(self, summary: Summary, records: Iterable[Read]) -> None:
         """Count outcomes, and how old the newest record of each partition was."""
-        for outcome, number in zip(("accepted", "duplicate", "dead_letter"), summary, strict=True):
+        for outcome, number in zip(OUTCOMES, summary, strict=True):
             self.events.labels(outcome).inc(number)
         newest = {record.place: record.timestamp for record in records}
         for place, timestamp in newest.items():

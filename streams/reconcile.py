@@ -51,14 +51,10 @@ async def reconcile(broker: Broker, ledger: Ledger, layout: Layout) -> Findings:
         there = await describe(client, layout.names())
     if gone := [name for name in layout.names() if name not in there]:
         raise BrokerError(f"the broker has no topic {', '.join(gone)}; name the right broker, or its prefix")
-    consumer = committed_reader(broker)
-    await consumer.start()
-    try:
+    async with committed_reader(broker) as consumer:
         reader = _Reconciler(consumer, ledger, layout, findings, {name: found.partitions for name, found in there.items()})
         await reader.inputs()
         await reader.outputs()
-    finally:
-        await consumer.stop()
     return findings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
@@ -51,13 +52,9 @@ class ShrunkError(RuntimeError):
 async def require_reachable(broker: Broker, positions: Mapping[Place, int]) -> None:
     """Raise ExpiredError where a partition begins behind its position, though nothing may ever come there, and ShrunkError where it ends
     before it."""
-    consumer = committed_reader(broker)
-    try:
-        await consumer.start()
+    async with committed_reader(broker) as consumer:
         places = {place: TopicPartition(*place) for place in sorted(positions)}
         beginnings, ends = await consumer.beginning_offsets(places.values()), await consumer.end_offsets(places.values())
-    finally:
-        await consumer.stop()
     for place, at in places.items():
         if beginnings[at] > positions[place]:
             raise ExpiredError(Gap(place, positions[place], beginnings[at]), beginnings[at])
@@ -83,19 +80,15 @@ async def reread(broker: Broker, gaps: list[Gap]) -> list[Record]:
 
     Raises ExpiredError, and TimeoutError where the broker does not hand them over.
     """
-    consumer = committed_reader(broker)
-    try:
-        await consumer.start()
-        found: list[Record] = []
+    found: list[Record] = []
+    async with committed_reader(broker) as consumer:
         for gap in gaps:
             place = TopicPartition(*gap.place)
             beginning = (await consumer.beginning_offsets([place]))[place]
             if beginning > gap.first:
                 raise ExpiredError(gap, beginning)
             found += [record async for records in stretch(consumer, *gap) for record in records]
-        return found
-    finally:
-        await consumer.stop()
+    return found
 
 
 async def stretch(consumer: AIOKafkaConsumer, place: Place, first: int, after: int) -> AsyncIterator[list[Record]]:
@@ -119,7 +112,13 @@ def _record(place: Place, row: ConsumerRecord) -> Record:
     return Record(place, row.offset, row.key, row.value, tuple(row.headers), row.timestamp)
 
 
-def committed_reader(broker: Broker) -> AIOKafkaConsumer:
-    """A consumer outside any group, to be started: of committed records only, whatever the names of their headers."""
+@asynccontextmanager
+async def committed_reader(broker: Broker) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer outside any group for the length of the block: of committed records only, whatever the names of their headers."""
     lenient.install()
-    return AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(**broker.options(), enable_auto_commit=False, isolation_level="read_committed")
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()  # also where no broker answered: the client has begun by then

@@ -9,8 +9,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from ledger.arrivals import Arrival, Fate, Parked
+from ledger.arrivals import Fate, Parked, Summary
 from ledger.condition import Condition
+from streams.metrics import OUTCOMES
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _SIZES: Final = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000)
@@ -41,14 +42,13 @@ class Metrics:
         self.sequence = gauge("outbox_sequence", "Position of the last decision.")
         self.parked = gauge("dead_letters_parked", "Dead letters in the ledger.")
         self.streams = gauge("streams", "Clients that listen to decisions.")
-        for outcome in ("accepted", "duplicate", "dead_letter"):
+        for outcome in OUTCOMES:
             self.events.labels(outcome)
 
     def batch(self, fates: Sequence[Fate], seconds: float) -> None:
         """Count a batch that is committed."""
-        kinds = [type(fate) for fate in fates]
-        for outcome, kind in (("accepted", Arrival), ("duplicate", type(None)), ("dead_letter", Parked)):
-            self.events.labels(outcome).inc(kinds.count(kind))
+        for outcome, number in zip(OUTCOMES, Summary.of(fates), strict=True):
+            self.events.labels(outcome).inc(number)
         for fate in fates:
             if isinstance(fate, Parked):
                 self.dead_letters.labels(fate.reason).inc()
